@@ -1,0 +1,1 @@
+"""From inputs, outputs and kept columns to one proved table."""

@@ -1,0 +1,294 @@
+"""Every exception that this package raises: one root, typed children that carry data.
+
+An error's fields are its contract; its text is for people only and may change. Errors are dataclasses, so they
+survive pickling between a worker, its supervisor and the scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+class BatchTransformError(Exception):
+    """The root of all errors of this package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own __reduce__ replays `args`, which a dataclass with keyword fields leaves incomplete.
+        return _rebuilt, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})  # type: ignore[arg-type]
+
+
+def _rebuilt(kind: type[BatchTransformError], data: dict[str, Any]) -> BatchTransformError:
+    return kind(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input: which field, its value, the rule it breaks and the way out."""
+
+    field: str
+    value: object
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        return f"{self.field} = {shown if len(shown) <= 120 else shown[:117] + '...'}: {self.rule}. {self.remedy}"
+
+
+@dataclass(eq=False)
+class InvalidInput(BatchTransformError, ValueError):
+    """Something that the caller wrote cannot work; `problems` lists everything that is wrong with it."""
+
+    subject: str
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        return f"{self.subject}: {count} problem{'s' * (count != 1)}{lines}"
+
+
+@dataclass(eq=False)
+class InvalidJob(InvalidInput):
+    """A transform job that SageMaker would refuse, or that could not do what it says."""
+
+
+def refuse(kind: type[InvalidInput], subject: str, problems: Iterable[Problem]) -> None:
+    """Raise `kind` with every problem, if there is any."""
+    if found := tuple(problems):
+        raise kind(subject, found)
+
+
+# ---------------------------------------------------------------------------------------------- objects in S3
+
+
+@dataclass(eq=False)
+class StorageError(BatchTransformError):
+    """S3 refused or failed; `code` is its error code and `uri` what was asked for."""
+
+    uri: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.uri}: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
+class ObjectNotFound(StorageError):
+    """There is no such object."""
+
+
+@dataclass(eq=False)
+class BucketNotFound(StorageError):
+    """There is no such bucket."""
+
+
+@dataclass(eq=False)
+class AccessDenied(StorageError):
+    """The credentials may not do this."""
+
+
+# ------------------------------------------------------------------------------------------- records in bytes
+
+
+@dataclass(eq=False)
+class RecordError(BatchTransformError):
+    """Bytes that do not hold the records that they should; the text is what SageMaker's data log would say."""
+
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@dataclass(eq=False)
+class RecordTooLarge(RecordError):
+    """One record does not fit in a payload. `size` and `limit` in bytes, `index` counts records from 0."""
+
+    index: int
+    size: int
+    limit: int
+
+
+@dataclass(eq=False)
+class MalformedRecord(RecordError):
+    """A payload or an answer does not parse in the type that it is said to have."""
+
+
+@dataclass(eq=False)
+class CountMismatch(RecordError):
+    """A model answered with more or fewer records than it was sent."""
+
+    sent: int
+    answered: int
+
+
+@dataclass(eq=False)
+class InvalidJsonPath(RecordError):
+    """A filter that SageMaker does not accept, or that does not fit the record. `path` is the filter."""
+
+    path: str
+
+
+# ----------------------------------------------------------------------------------------------- model servers
+
+
+@dataclass(eq=False)
+class ModelServerError(BatchTransformError):
+    """The model server broke its contract. `status` is its HTTP status, None where there was no answer."""
+
+    detail: str
+    status: int | None = None
+    body: str = ""
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@dataclass(eq=False)
+class ModelRefused(ModelServerError):
+    """The model answered 4xx: the request is to blame (SageMaker's ClientError)."""
+
+
+@dataclass(eq=False)
+class ModelFailed(ModelServerError):
+    """The model answered 5xx or not at all, after all retries (SageMaker's AlgorithmError)."""
+
+
+@dataclass(eq=False)
+class ModelNotReady(ModelServerError):
+    """The model server never answered a ping with 200."""
+
+
+# ---------------------------------------------------------------------------------------------- transform jobs
+
+
+@dataclass(eq=False)
+class JobNotFound(BatchTransformError):
+    """There is no transform job of this name in the account and Region."""
+
+    job_name: str
+
+    def __str__(self) -> str:
+        return f"There is no transform job {self.job_name!r} in this account and Region."
+
+
+@dataclass(eq=False)
+class JobNameTaken(BatchTransformError):
+    """A transform job of this name exists already; names are unique for ever."""
+
+    job_name: str
+
+    def __str__(self) -> str:
+        return f"A transform job {self.job_name!r} exists already."
+
+
+@dataclass(eq=False)
+class QuotaExceeded(BatchTransformError):
+    """The account may not run so many instances of this type now."""
+
+    job_name: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"Transform job {self.job_name!r} was not created: {self.detail}"
+
+
+@dataclass(eq=False)
+class JobTimedOut(BatchTransformError):
+    """The wait for a job ended at its deadline; the job may still be running."""
+
+    job_name: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"Transform job {self.job_name!r} had not ended after {self.seconds:.0f} s; it may still be running."
+
+
+@dataclass(eq=False)
+class JobFailed(BatchTransformError):
+    """A transform job ended without success. `reason` is SageMaker's FailureReason."""
+
+    job_name: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"Transform job {self.job_name!r} failed: {self.reason or 'no reason given'}"
+
+
+@dataclass(eq=False)
+class JobClientError(JobFailed):
+    """The input, the request or a limit is to blame (ClientError)."""
+
+
+@dataclass(eq=False)
+class JobAlgorithmError(JobFailed):
+    """The model container is to blame (AlgorithmError)."""
+
+
+@dataclass(eq=False)
+class JobCapacityError(JobFailed):
+    """AWS had no instances of the type left (CapacityError)."""
+
+
+@dataclass(eq=False)
+class JobInternalServerError(JobFailed):
+    """SageMaker itself failed (InternalServerError)."""
+
+
+@dataclass(eq=False)
+class JobStopped(JobFailed):
+    """The job was stopped before it ended."""
+
+    def __str__(self) -> str:
+        return f"Transform job {self.job_name!r} was stopped before it ended; its output is not complete."
+
+
+# --------------------------------------------------------------------------------------------- data in and out
+
+
+@dataclass(eq=False)
+class InvalidData(InvalidInput):
+    """A table that cannot be prepared: what is wrong, and where."""
+
+
+@dataclass(eq=False)
+class AssociationError(BatchTransformError):
+    """Predictions cannot be proved to belong to their inputs. `uri` names the object, `record` counts from 1."""
+
+    uri: str
+    detail: str
+    record: int | None = None
+
+    def __str__(self) -> str:
+        where = self.uri if self.record is None else f"{self.uri}, record {self.record}"
+        return f"{where}: {self.detail}"
+
+
+@dataclass(eq=False)
+class OutputMissing(AssociationError):
+    """An input object has no output."""
+
+
+@dataclass(eq=False)
+class RowCountMismatch(AssociationError):
+    """An output has more or fewer rows than its input."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+
+
+# -------------------------------------------------------------------------------------------- the local engine
+
+
+@dataclass(eq=False)
+class LocalEngineError(BatchTransformError):
+    """The local engine could not start, or does not answer."""
+
+    detail: str
+
+    def __str__(self) -> str:
+        return self.detail

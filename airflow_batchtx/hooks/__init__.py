@@ -1,0 +1,1 @@
+"""Airflow hooks: the one place where a client is made of a connection."""

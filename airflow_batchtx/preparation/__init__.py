@@ -1,0 +1,1 @@
+"""From any table to model-ready shards, with the kept columns beside."""

@@ -1,0 +1,1 @@
+"""HOW bytes become requests, and answers become outputs. Pure: no I/O."""

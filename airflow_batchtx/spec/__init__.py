@@ -1,0 +1,1 @@
+"""WHAT a transform job is: typed, frozen, checked before it is sent."""

@@ -1,0 +1,5 @@
+"""TransformJob (being written)."""
+
+
+class TransformJob:
+    """Placeholder while the house is being built."""
