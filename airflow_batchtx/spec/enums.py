@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import Enum
 
 
-class _Text(str, Enum):
-    """An enum whose members are their text, also when formatted (StrEnum needs Python 3.11)."""
+class Choice(str, Enum):
+    """One of a closed list of texts; it is its text, also when formatted (StrEnum needs Python 3.11)."""
 
     __str__ = str.__str__
 
 
-class SplitType(_Text):
+class SplitType(Choice):
     """How an input object is cut into records."""
 
     NONE = "None"
@@ -20,42 +20,42 @@ class SplitType(_Text):
     TF_RECORD = "TFRecord"
 
 
-class BatchStrategy(_Text):
+class BatchStrategy(Choice):
     """How many records go into one request."""
 
     MULTI_RECORD = "MultiRecord"
     SINGLE_RECORD = "SingleRecord"
 
 
-class AssembleWith(_Text):
+class AssembleWith(Choice):
     """What stands between two transformed records of an output object."""
 
     NONE = "None"
     LINE = "Line"
 
 
-class CompressionType(_Text):
+class CompressionType(Choice):
     """How the input objects are compressed."""
 
     NONE = "None"
     GZIP = "Gzip"
 
 
-class JoinSource(_Text):
+class JoinSource(Choice):
     """What predictions are joined with before they are written."""
 
     NONE = "None"
     INPUT = "Input"
 
 
-class S3DataType(_Text):
+class S3DataType(Choice):
     """What the input's S3 URI names. AWS knows two more, which Batch Transform does not take."""
 
     S3_PREFIX = "S3Prefix"
     MANIFEST_FILE = "ManifestFile"
 
 
-class JobStatus(_Text):
+class JobStatus(Choice):
     """Where a transform job stands."""
 
     IN_PROGRESS = "InProgress"

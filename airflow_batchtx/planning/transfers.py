@@ -1,0 +1,43 @@
+"""Which object is read, where its answers are written, and which instance does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from airflow_batchtx.spec.uri import S3Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One input object on its way to one output object; `size` in bytes as it lies in S3."""
+
+    source: S3Uri
+    size: int
+    target: S3Uri
+
+
+def transfers(prefix: S3Uri, objects: Iterable[tuple[S3Uri, int]], output: S3Uri) -> tuple[Transfer, ...]:
+    """Name the output of every object below `prefix`, in the order of the keys' bytes.
+
+    Keys that end in a slash are the folder markers of S3 browsers, not data: they are left out.
+    """
+    base = len(prefix.folder.key)
+    return tuple(
+        Transfer(source, size, output_of(source.key[base:], output))
+        for source, size in sorted(objects, key=lambda found: found[0].key.encode())
+        if not source.key.endswith("/")
+    )
+
+
+def output_of(path: str, output: S3Uri) -> S3Uri:
+    """Name the object below `output` that holds the answers for the input at `path` below the input prefix."""
+    # botocore, sagemaker model, TransformOutput.S3OutputPath: "with an .out suffix", subfolders kept in practice.
+    return S3Uri(output.bucket, f"{output.as_folder().key}{path}.out")
+
+
+def shares(todo: Iterable[Transfer], instance_count: int) -> tuple[tuple[Transfer, ...], ...]:
+    """Deal transfers to instances in turn; with fewer objects than instances some get none (and still bill)."""
+    # AWS partitions objects "by key" and does not publish the function.
+    dealt = tuple(todo)
+    return tuple(dealt[index::instance_count] for index in range(instance_count))

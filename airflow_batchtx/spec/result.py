@@ -1,0 +1,87 @@
+"""What a transform task hands on: small, plain JSON, whatever the size of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.prepared import PreparedInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformResult:
+    """An ended job: its name, where its input and output lie, and what it took.
+
+    Times are ISO 8601 in UTC. `prepared` is the manifest of the prepare task that made the input, None for others.
+    `instance_seconds` is what AWS bills: the time between start and end, on every instance.
+    """
+
+    job_name: str
+    job_arn: str
+    status: str
+    model_name: str
+    input: str
+    output: str
+    content_type: str | None
+    accept: str | None
+    prepared: str | None
+    rows: int | None
+    objects: int | None
+    created: str
+    started: str | None
+    ended: str | None
+    provisioning_seconds: float | None
+    transform_seconds: float | None
+    instance_seconds: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write it as JSON (a small XCom)."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any]) -> TransformResult:
+        """Read what `to_dict` wrote; members that a later version added are ignored."""
+        return cls(**{field.name: value.get(field.name) for field in fields(cls)})
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any], prepared: PreparedInput | None = None) -> TransformResult:
+        """Make it of DescribeTransformJob's answer."""
+        values = wire.flat(described)
+        created, started, ended = (
+            _utc(described.get(key)) for key in ("CreationTime", "TransformStartTime", "TransformEndTime")
+        )
+        running = _seconds(started, ended)
+        return cls(
+            job_name=described["TransformJobName"],
+            job_arn=described["TransformJobArn"],
+            status=described["TransformJobStatus"],
+            model_name=values["model_name"],
+            input=values["input"],
+            output=values["output"],
+            content_type=values.get("content_type"),
+            accept=values.get("accept"),
+            prepared=prepared.manifest if prepared else None,
+            rows=prepared.rows if prepared else None,
+            objects=prepared.shards if prepared else None,
+            created=_text(created) or "",
+            started=_text(started),
+            ended=_text(ended),
+            provisioning_seconds=_seconds(created, started),
+            transform_seconds=running,
+            instance_seconds=None if running is None else round(running * values["instance_count"], 3),
+        )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(timezone.utc) if moment else None
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return round((end - start).total_seconds(), 3) if start and end else None

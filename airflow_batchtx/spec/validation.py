@@ -1,0 +1,243 @@
+"""What SageMaker would refuse, found before it is asked: every problem of a request at once.
+
+Values that Airflow has yet to render are passed over; the same checks run again once they are known.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_batchtx.errors import Problem
+from airflow_batchtx.spec import limits, wire
+from airflow_batchtx.spec.enums import JoinSource
+from airflow_batchtx.spec.members import BY_NAME, BY_PATH, MEMBERS, Kind, Member
+from airflow_batchtx.spec.prepared import PreparedInput, settled
+from airflow_batchtx.spec.templates import is_open
+
+Values = Mapping[str, Any]
+
+
+def problems(request: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield everything that is wrong with a CreateTransformJob request, as far as its values are known.
+
+    A prepared input counts with all that it brings.
+    """
+    values = wire.flat(settled(wire.coerced(request))[0])
+    for member in MEMBERS:
+        yield from _member_problems(member, values.get(member.name))
+    known = {name: value for name, value in values.items() if not is_open(value)}
+    for rule in RULES:
+        yield from rule(known)
+
+
+def doubts(request: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what looks wrong, but may only be newer than this package: unknown members and instance types."""
+    for path in wire.strangers(request):
+        near = difflib.get_close_matches(path, BY_PATH, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else "Look it up in the API reference of CreateTransformJob."
+        yield Problem(path, wire.at(request, path), "is no member of CreateTransformJob that is known here", remedy)
+    instance_type = wire.flat(request).get("instance_type")
+    if isinstance(instance_type, str) and _is_new_instance_type(instance_type):
+        near = difflib.get_close_matches(instance_type, limits.INSTANCE_TYPES, n=3)
+        remedy = f"Known and near: {', '.join(near)}." if near else "Look it up in the price list of SageMaker."
+        yield Problem(_label("instance_type"), instance_type, "is no instance type that is known here", remedy)
+
+
+def _is_new_instance_type(name: str) -> bool:
+    return name not in limits.INSTANCE_TYPES and bool(re.fullmatch(limits.INSTANCE_TYPE_PATTERN, name))
+
+
+# ------------------------------------------------------------------------------------------------ one by one
+
+
+def _member_problems(member: Member, value: Any) -> Iterator[Problem]:
+    if value is None:
+        if member.required:
+            yield Problem(member.label, None, "is required", member.remedy)
+    elif not (is_open(value) and member.kind not in (Kind.TEXTS, Kind.TAGS)):
+        for rule in BROKEN[member.kind](member, value):
+            yield Problem(member.label, value, rule, member.remedy)
+
+
+def _text(member: Member, value: Any) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield f"must be a text, not {type(value).__name__}"
+    elif member.values is not None and member.name != "instance_type":
+        if value not in member.values:
+            yield f"must be one of {', '.join(member.values)}"
+    else:
+        yield from tuple(_bounds(member, len(value), "characters")) or _pattern(member, value)
+
+
+def _pattern(member: Member, value: str) -> Iterator[str]:
+    if member.pattern is not None and not re.fullmatch(member.pattern, value, re.DOTALL):
+        yield f"must match {member.pattern}"
+
+
+def _integer(member: Member, value: Any) -> Iterator[str]:
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield "must be a whole number"
+    else:
+        yield from _bounds(member, value, "")
+
+
+def _flag(_: Member, value: Any) -> Iterator[str]:
+    if not isinstance(value, bool):
+        yield "must be true or false"
+
+
+def _texts(member: Member, value: Any) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield "must be a mapping of names to texts"
+        return
+    yield from _bounds(member, len(value), "entries")
+    for name, text in value.items():
+        if is_open(name) or is_open(text):
+            continue
+        if not isinstance(name, str) or not re.fullmatch(member.pattern or "", name):
+            yield f"the name {name!r} must match {member.pattern}"
+        if not isinstance(text, str) or len(text) > 10240:
+            yield f"the value of {name!r} must be a text of at most 10240 characters"
+
+
+def _tags(member: Member, value: Any) -> Iterator[str]:
+    if not isinstance(value, list) or not all(
+        isinstance(tag, Mapping) and tag.keys() == {"Key", "Value"} for tag in value
+    ):
+        yield "must be a list of {'Key': ..., 'Value': ...}"
+        return
+    yield from _bounds(member, len(value), "tags")
+    keys = [tag["Key"] for tag in value]
+    yield from (f"the key {key!r} is there twice" for key in dict.fromkeys(keys) if keys.count(key) > 1)
+    for tag in value:
+        for part, least, most in (("Key", 1, 128), ("Value", 0, 256)):
+            text = tag[part]
+            if not is_open(text) and not _is_tag(text, least, most):
+                yield f"{part} {text!r} must be {least} to {most} letters, digits, blanks or _.:/=+-@"
+
+
+def _is_tag(text: object, least: int, most: int) -> bool:
+    return isinstance(text, str) and least <= len(text) <= most and bool(re.fullmatch(limits.TAG_PATTERN, text))
+
+
+def _input(member: Member, value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        yield f"{len(value)} prefixes: a job reads one S3 prefix"
+    elif not isinstance(value, str):
+        if PreparedInput.read(value) is None:
+            yield "must be an S3 URI, or what a PrepareInputOperator returned"
+    else:
+        yield from _text(member, value)
+
+
+def _bounds(member: Member, size: int, unit: str) -> Iterator[str]:
+    if member.minimum is not None and size < member.minimum:
+        yield f"must have at least {member.minimum} {unit}" if unit else f"must be at least {member.minimum}"
+    if member.maximum is not None and size > member.maximum:
+        yield f"must have at most {member.maximum} {unit}" if unit else f"must be at most {member.maximum}"
+
+
+BROKEN: Mapping[Kind, Callable[[Member, Any], Iterator[str]]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: _integer,
+    Kind.FLAG: _flag,
+    Kind.TEXTS: _texts,
+    Kind.TAGS: _tags,
+    Kind.INPUT: _input,
+}
+
+
+# -------------------------------------------------------------------------------------------------- together
+
+
+def _payload_product(values: Values) -> Iterator[Problem]:
+    concurrent, payload = values.get("max_concurrent_transforms"), values.get("max_payload_in_mb")
+    if (
+        isinstance(concurrent, int)
+        and isinstance(payload, int)
+        and concurrent * payload > limits.MAX_PAYLOAD_PRODUCT_MB
+    ):
+        yield Problem(
+            f"{_label('max_concurrent_transforms')} x {_label('max_payload_in_mb')}",
+            concurrent * payload,
+            f"must be at most {limits.MAX_PAYLOAD_PRODUCT_MB} MB on an instance",
+            f"{payload} MB leave room for {max(limits.MAX_PAYLOAD_PRODUCT_MB // payload, 1)} requests at once.",
+        )
+
+
+def _join_types(values: Values) -> Iterator[Problem]:
+    if values.get("join_source") != JoinSource.INPUT:
+        return
+    # Developer guide, batch-transform-data-processing: the two must match for a join. A prepared input that is not
+    # known yet will bring what is left out; otherwise a split or assembly that is left out is None.
+    silent = "None" if "input" in values else None
+    for ours, theirs, default in (("accept", "content_type", None), ("assemble_with", "split_type", silent)):
+        mine, other = values.get(ours, default), values.get(theirs, default)
+        if mine is not None and other is not None and _media_type(mine) != _media_type(other):
+            yield Problem(
+                f"{_label(ours)}, with join_source = Input",
+                mine,
+                f"must equal {_label(theirs)}, which is {other!r}",
+                "Give both the same value, or join after the job with AssociateOutputOperator.",
+            )
+
+
+def _processed_type(values: Values) -> Iterator[Problem]:
+    asked = [name for name in ("input_filter", "output_filter") if values.get(name, "$") != "$"]
+    asked += ["join_source"] * (values.get("join_source") == JoinSource.INPUT)
+    if not asked:
+        return
+    for name in ("content_type", "accept"):
+        media_type = values.get(name)
+        if isinstance(media_type, str) and _media_type(media_type) not in limits.PROCESSED_TYPES:
+            yield Problem(
+                _label(name),
+                media_type,
+                f"must be one of {', '.join(limits.PROCESSED_TYPES)} with {', '.join(asked)}",
+                "Filters and joins parse records; leave them out for other types.",
+            )
+
+
+def _filters(values: Values) -> Iterator[Problem]:
+    for name in ("input_filter", "output_filter"):
+        path = values.get(name)
+        if not isinstance(path, str):
+            continue
+        if not path.startswith("$"):
+            yield Problem(_label(name), path, "must begin with $", BY_NAME[name].remedy)
+        operators = limits.JSON_PATH_OPERATORS
+        if strange := sorted({c for c in path if not (c.isascii() and c.isalnum()) and c not in operators}):
+            # The service says so at create time, for all media types: boto/boto3#3136.
+            yield Problem(
+                _label(name),
+                path,
+                f"may not hold {' '.join(strange)}: only letters, digits and {' '.join(operators)}",
+                "Rename the field in the data, or associate after the job with AssociateOutputOperator.",
+            )
+
+
+def _capture(values: Values) -> Iterator[Problem]:
+    given = [name for name in ("data_capture_kms_key_id", "generate_inference_id") if name in values]
+    if given and "data_capture_destination" not in values:
+        member = BY_NAME["data_capture_destination"]
+        yield Problem(member.label, None, f"is required with {', '.join(given)}", member.remedy)
+
+
+RULES: tuple[Callable[[Values], Iterator[Problem]], ...] = (
+    _payload_product,
+    _join_types,
+    _processed_type,
+    _filters,
+    _capture,
+)
+
+
+def _label(name: str) -> str:
+    return BY_NAME[name].label
+
+
+def _media_type(text: object) -> str:
+    return str(text).partition(";")[0].strip().lower()
