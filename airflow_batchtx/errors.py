@@ -292,3 +292,22 @@ class LocalEngineError(BatchTransformError):
 
     def __str__(self) -> str:
         return self.detail
+
+
+@dataclass(eq=False)
+class RequestRefused(BatchTransformError):
+    """The engine's API refuses a request; `code` is AWS's error code and `detail` its message."""
+
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+@dataclass(eq=False)
+class TransformStopped(BatchTransformError):
+    """Work was left off because its job is to stop."""
+
+    def __str__(self) -> str:
+        return "The transform job is stopping."
