@@ -44,7 +44,8 @@ class TransformResult:
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> TransformResult:
         """Read what `to_dict` wrote; members that a later version added are ignored."""
-        return cls(**{field.name: value.get(field.name) for field in fields(cls)})
+        known: dict[str, Any] = {field.name: value.get(field.name) for field in fields(cls)}
+        return cls(**known)
 
     @classmethod
     def of(cls, described: Mapping[str, Any], prepared: PreparedInput | None = None) -> TransformResult:

@@ -1,1 +1,0 @@
-"""Links on a task instance in Airflow's UI."""

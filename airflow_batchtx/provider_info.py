@@ -1,0 +1,1 @@
+"""What Airflow discovers of this provider (being written)."""
