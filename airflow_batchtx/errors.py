@@ -163,6 +163,11 @@ class ModelNotReady(ModelServerError):
     """The model server never answered a ping with 200."""
 
 
+@dataclass(eq=False)
+class InvalidModelData(ModelServerError):
+    """A model's container definition or archive that cannot be served: no tar.gz, or no code in it."""
+
+
 # ---------------------------------------------------------------------------------------------- transform jobs
 
 

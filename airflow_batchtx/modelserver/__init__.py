@@ -1,1 +1,1 @@
-"""The contract between Batch Transform and a model container: client, launchers, handler server."""
+"""The container contract of SageMaker: a client for it, launchers of model servers, and a server for handlers."""
