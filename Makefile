@@ -1,0 +1,39 @@
+# Everything starts here. Each target sets up what it needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Airflow's command line finds its own helpers on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:  ## Show this help
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## Build .venv with everything pinned in constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lint]'
+	@touch $@
+
+demo: $(STAMP)  ## Train, prepare, transform and associate real data on the local engine
+	@$(BIN)/batchtx demo
+
+test: $(STAMP)  ## Run the tests; what the machine lacks is skipped with the reason
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Check style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP)  ## Measure, side by side with peers
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what setup and runs have made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+
+.PHONY: help setup demo test lint bench clean

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_batchtx.spec.uri import S3Uri
+
+
+@pytest.mark.parametrize("text", ["", "s3:/b", "s3://", "s3:///key", "https://b/key", "b/key"])
+def test_what_is_no_uri(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an S3 URI"):
+        S3Uri.parse(text)
+
+
+@given(st.from_regex(r"[a-z0-9.-]{3,63}", fullmatch=True), st.text())
+def test_to_text_and_back(bucket: str, key: str) -> None:
+    assert S3Uri.parse(str(S3Uri(bucket, key))) == S3Uri(bucket, key)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name", "whole"),
+    [
+        ("s3://b", "x", "s3://b/x"),
+        ("s3://b/", "x", "s3://b/x"),
+        ("s3://b/p", "x/y", "s3://b/p/x/y"),
+        ("s3://b/p/", "x", "s3://b/p/x"),
+    ],
+)
+def test_below(prefix: str, name: str, whole: str) -> None:
+    assert str(S3Uri.parse(prefix) / name) == whole
+
+
+def test_name_and_folder() -> None:
+    uri = S3Uri.parse("s3://b/p/q/x.csv")
+
+    assert uri.name == "x.csv"
+    assert str(uri.folder) == "s3://b/p/q/"
+    assert str(S3Uri.parse("s3://b/x").folder) == "s3://b/"
+    assert str(S3Uri.parse("s3://b/p").as_folder()) == "s3://b/p/"
+    assert str(S3Uri.parse("s3://b").as_folder()) == "s3://b/"
