@@ -106,9 +106,9 @@ class RecordError(BatchTransformError):
 
 @dataclass(eq=False)
 class RecordTooLarge(RecordError):
-    """One record does not fit in a payload. `size` and `limit` in bytes, `index` counts records from 0."""
+    """One record does not fit in a payload. `offset` is a byte at or before its start, `size` what it has at least."""
 
-    index: int
+    offset: int
     size: int
     limit: int
 
