@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Amazon S3 User Guide, Multipart upload limits: at most 10,000 parts of 5 MiB to 5 GiB.
-MAX_PARTS = 10_000
+# Amazon S3 User Guide, Multipart upload limits: at most 10,000 parts, of 5 MiB to 5 GiB each.
 PART = 8 * 1024 * 1024
 # Parts on their way at once; one more is being filled, so a writer holds three parts at most.
 IN_FLIGHT = 2

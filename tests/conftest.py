@@ -1,0 +1,56 @@
+"""What tests share: an S3 that answers over HTTP, one for the whole run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of a moto server in a process of its own; the operating system chose its port."""
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        try:
+            yield announced_url(server.stderr)
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_endpoint: str) -> S3Client:
+    """A boto3 client of that S3, whatever the machine's own AWS settings and proxies are."""
+    return s3_client_of(s3_endpoint)
+
+
+@pytest.fixture
+def bucket(s3_client: S3Client) -> str:
+    """The name of a new, empty bucket."""
+    name = f"bucket-{uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name)
+    return name
+
+
+def s3_client_of(endpoint: str, **options: Any) -> S3Client:
+    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
+    return session.client("s3", endpoint_url=endpoint, config=Config(proxies={}, **options))
+
+
+def announced_url(log: IO[str]) -> str:
+    """Read on until the server says where it listens; drain the rest, so that it never blocks on a full pipe."""
+    url = next(found[0] for line in log if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    threading.Thread(target=lambda: [None for _ in log], daemon=True).start()
+    return url
