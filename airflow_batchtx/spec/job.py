@@ -5,14 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_batchtx.errors import InvalidJob, Problem, refuse
-from airflow_batchtx.spec import enums, wire
+from airflow_batchtx.spec import enums, form, wire
 from airflow_batchtx.spec.enums import S3DataType
+from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.templates import Flag, Integer, Reference, Text
 from airflow_batchtx.spec.validation import doubts, problems
+
+if TYPE_CHECKING:
+    from airflow.sdk import Param
 
 Input: TypeAlias = "str | Reference | Mapping[str, Any] | PreparedInput | list[str]"
 
@@ -101,6 +105,29 @@ class TransformJob:
         if "tags" in values:
             values["tags"] = {tag["Key"]: tag["Value"] for tag in values["tags"]}
         return cls(**values)
+
+    @staticmethod
+    def params(*names: str) -> dict[str, Param]:
+        """Give form fields for the named members, to be a DAG's `params`.
+
+        Each has its type, its bounds, its menu of values and a line of help, so that Airflow refuses a wrong value
+        when the run is started. `from_params` makes a job of them.
+        """
+        # The one place where the spec knows Airflow: the name is public here, and a Param is Airflow's.
+        from airflow.sdk import Param
+
+        return {name: Param(**field) for name, field in form.fields(names).items()}
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any], **others: Any) -> TransformJob:
+        """Make a job of what `params` gave, and of `others`, which win.
+
+        Given the form fields themselves it is for a DAG file: each becomes the template of its value. Given the values
+        of a run it is for a task. Entries that are no members of a job are left to others.
+        """
+        known = {name: params[name] for name in params if name in BY_NAME}
+        values = {name: f"{{{{ params.{name} }}}}" if isinstance(v, Reference) else v for name, v in known.items()}
+        return cls(**{**values, **others})
 
 
 def check(request: Mapping[str, Any]) -> None:

