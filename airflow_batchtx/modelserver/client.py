@@ -67,10 +67,11 @@ class ModelClient:
         """
         for pause in chain(_FIRST_PAUSES, repeat(_PAUSE)):
             seen = self._pinged()
-            if seen is None:
-                return
+            # First, since its port may be another server's by now.
             if (reason := ended()) is not None:
                 raise errors.ModelNotReady(reason)
+            if seen is None:
+                return
             if self._clock() + pause > deadline:
                 raise errors.ModelNotReady(contract.PING_FAILED, body=seen)
             self._sleep(pause)

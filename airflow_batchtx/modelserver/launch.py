@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
+
+from airflow_batchtx import errors
+from airflow_batchtx.modelserver import modeldata
+from airflow_batchtx.modelserver.handlerprocess import HandlerProcess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """One container of a model, ready to start.
 
-    `model_dir` holds its unpacked ModelDataUrl; `environment` is final (`contract.environment`); what the container
-    prints is appended to the file `log`.
+    `model_dir` holds its unpacked ModelDataUrl, None where it has none; `environment` is final
+    (`contract.environment`); what the container prints is appended to the file `log`.
     """
 
     image: str
@@ -26,7 +32,9 @@ class Container:
 class ModelServer(Protocol):
     """A started model server, for `contextlib.closing`. It is ready once it answers pings (`ModelClient.ping`)."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Say where it answers, for `ModelClient`."""
 
     def ended(self) -> str | None:
         """Tell why the server ended by itself; None while it runs."""
@@ -42,14 +50,51 @@ class Kind(Enum):
     HANDLER = "code/inference.py of ModelDataUrl, in the handler server"
 
 
-def launch(container: Container) -> ModelServer:
-    """Start `container`: InvalidModelData where it is nothing we can start, ModelNotReady where it did not start."""
-    return LAUNCHERS[kind(container)](container)
+Launcher = Callable[[Container, Mapping[str, str]], ModelServer]
+
+
+def launch(container: Container, *, host: Mapping[str, str] = os.environ) -> ModelServer:
+    """Start `container`: InvalidModelData where it is nothing that can be, ModelNotReady where it does not start.
+
+    `host` is this machine's environment, of which a launcher hands on only what a process needs to run.
+    """
+    return LAUNCHERS[kind(container)](container, host)
 
 
 def kind(container: Container) -> Kind:
-    """Decide how `container` is to be run."""
-    raise NotImplementedError
+    """Decide how `container` is run; InvalidModelData where no way is known."""
+    if urlsplit(container.image).scheme in {"http", "https"}:
+        return Kind.RUNNING
+    if container.model_dir is not None:
+        return Kind.HANDLER
+    raise errors.InvalidModelData(
+        f"Image {container.image!r} cannot be run here: give the http:// URL of a running model server as Image, "
+        "or a ModelDataUrl with code/inference.py."
+    )
 
 
-LAUNCHERS: Mapping[Kind, Callable[[Container], ModelServer]] = {}
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A model server that someone else runs: we neither start nor end it."""
+
+    url: str
+
+    def ended(self) -> str | None:
+        """Nothing is known of its process."""
+        return None
+
+    def close(self) -> None:
+        """Leave it running."""
+
+
+def _running(container: Container, _host: Mapping[str, str]) -> ModelServer:
+    return RunningServer(container.image)
+
+
+def _handler(container: Container, host: Mapping[str, str]) -> ModelServer:
+    assert container.model_dir is not None
+    modeldata.program(container.model_dir, container.environment)
+    return HandlerProcess(container.model_dir, container.log, container.environment, host=host)
+
+
+LAUNCHERS: Mapping[Kind, Launcher] = {Kind.RUNNING: _running, Kind.HANDLER: _handler}
