@@ -203,6 +203,30 @@ class QuotaExceeded(BatchTransformError):
 
 
 @dataclass(eq=False)
+class JobRefused(BatchTransformError):
+    """SageMaker refuses a call about a transform job, and would refuse it again; `code` is its error code."""
+
+    job_name: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"Transform job {self.job_name!r}: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
+class ServiceUnavailable(BatchTransformError):
+    """SageMaker could not be asked just now: throttled, unreachable or failing. The same call may do later."""
+
+    job_name: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"SageMaker could not be asked about transform job {self.job_name!r}: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
 class JobTimedOut(BatchTransformError):
     """The wait for a job ended at its deadline; the job may still be running."""
 
