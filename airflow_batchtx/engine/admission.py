@@ -1,0 +1,236 @@
+"""What CreateTransformJob refuses beyond the shapes: members that do not fit together, and what is not there to run.
+
+AWS's own texts are marked by their source; the rest says field, value and rule in words of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_batchtx.engine.api import Api, Request, refusal
+from airflow_batchtx.engine.registry import Model
+from airflow_batchtx.errors import InvalidJsonPath, StorageError
+from airflow_batchtx.records import jsonpath
+from airflow_batchtx.spec import limits
+from airflow_batchtx.spec.uri import S3Uri
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """The members of a request that rules speak of, defaults filled in."""
+
+    request: Request
+    model: Model
+
+    def text(self, part: str, member: str, default: str = "None") -> str:
+        """Give a member of TransformInput, TransformOutput, TransformResources or DataProcessing."""
+        return str(self.request.get(part, {}).get(member, default))
+
+    @property
+    def input(self) -> Mapping[str, str]:
+        """The S3DataSource."""
+        source: Mapping[str, str] = self.request["TransformInput"]["DataSource"]["S3DataSource"]
+        return source
+
+    @property
+    def joins(self) -> bool:
+        """Tell whether predictions are joined with their input."""
+        return self.text("DataProcessing", "JoinSource") == "Input"
+
+    @property
+    def filters(self) -> Mapping[str, str]:
+        """The filters that do something."""
+        given = {name: self.text("DataProcessing", name, "$") for name in ("InputFilter", "OutputFilter")}
+        return {name: path for name, path in given.items() if path != "$"}
+
+
+Rule = Callable[[_Terms], Iterator[str]]
+
+
+def check(request: Request, model: Model) -> None:
+    """Refuse a request whose members do not fit together or with its model, or that this engine does not run."""
+    terms = _Terms(request, model)
+    if found := [problem for rule in RULES for problem in rule(terms)]:
+        raise refusal(" ".join(found))
+
+
+def check_input(api: Api, request: Request, model: Model) -> None:
+    """Refuse a request whose input prefix holds no object."""
+    uri = _Terms(request, model).input["S3Uri"]
+    try:
+        if any(not found.uri.key.endswith("/") for found in api.store.objects(S3Uri.parse(uri))):
+            return
+        detail = ""
+    except StorageError as error:
+        detail = f" Error message from S3: {error.detail}"
+    bucket, role = S3Uri.parse(uri).bucket, model.request.get("ExecutionRoleArn", "")
+    # Text: aws/amazon-sagemaker-examples#2270, #2414, #2268.
+    raise refusal(
+        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists in'
+        f" the selected region ({api.region}), that objects exist under that S3 prefix, and that the role"
+        f' "{role}" has "s3:ListBucket" permissions on bucket "{bucket}".{detail}'
+    )
+
+
+# ------------------------------------------------------------------------------------------------- AWS's rules
+
+
+def _payload(terms: _Terms) -> Iterator[str]:
+    concurrent, payload = (terms.request.get(name) for name in ("MaxConcurrentTransforms", "MaxPayloadInMB"))
+    if payload is not None and payload > limits.MAX_PAYLOAD_IN_MB:
+        yield f"MaxPayloadInMB {payload} is greater than the maximum of {limits.MAX_PAYLOAD_IN_MB}."
+    elif payload and concurrent and concurrent * payload > limits.MAX_PAYLOAD_PRODUCT_MB:
+        yield (
+            f"MaxConcurrentTransforms {concurrent} * MaxPayloadInMB {payload} = {concurrent * payload} is greater than"
+            f" the maximum of {limits.MAX_PAYLOAD_PRODUCT_MB}."
+        )
+
+
+def _instance_count(terms: _Terms) -> Iterator[str]:
+    if (count := terms.request["TransformResources"]["InstanceCount"]) > limits.MAX_INSTANCE_COUNT:
+        yield f"InstanceCount {count} is greater than the maximum of {limits.MAX_INSTANCE_COUNT}."
+
+
+def _join(terms: _Terms) -> Iterator[str]:
+    if not terms.joins:
+        return
+    content_type, accept = terms.text("TransformInput", "ContentType", ""), terms.text("TransformOutput", "Accept", "")
+    if _media_type(content_type) != _media_type(accept):
+        yield f'With JoinSource "Input", Accept "{accept}" must match ContentType "{content_type}".'
+    split, assemble = terms.text("TransformInput", "SplitType"), terms.text("TransformOutput", "AssembleWith")
+    if split != assemble:
+        yield f'With JoinSource "Input", AssembleWith "{assemble}" must match SplitType "{split}".'
+
+
+def _processed_types(terms: _Terms) -> Iterator[str]:
+    users = [*terms.filters, *(["JoinSource"] if terms.joins else [])]
+    if not users:
+        return
+    parts = {"ContentType": ("TransformInput", "ContentType"), "Accept": ("TransformOutput", "Accept")}
+    for name, (part, member) in parts.items():
+        media_type = _media_type(terms.text(part, member, ""))
+        if media_type not in limits.PROCESSED_TYPES:
+            yield f'With {", ".join(users)}, {name} "{media_type}" must be one of {", ".join(limits.PROCESSED_TYPES)}.'
+
+
+def _csv_lines(terms: _Terms) -> Iterator[str]:
+    # Developer guide, batch-transform-data-processing: text/csv is split and assembled by line.
+    sides = {
+        "SplitType": ("TransformInput", "ContentType", "SplitType", terms.joins or "InputFilter" in terms.filters),
+        "AssembleWith": ("TransformOutput", "Accept", "AssembleWith", terms.joins or "OutputFilter" in terms.filters),
+    }
+    for name, (part, media_type, member, processed) in sides.items():
+        found, is_csv = terms.text(part, member), _media_type(terms.text(part, media_type, "")) == "text/csv"
+        if processed and is_csv and found != "Line":
+            yield f'With DataProcessing on text/csv, {name} "{found}" must be "Line".'
+
+
+def _filters(terms: _Terms) -> Iterator[str]:
+    sides = {"InputFilter": ("TransformInput", "ContentType"), "OutputFilter": ("TransformOutput", "Accept")}
+    for name, path in terms.filters.items():
+        if refused := _refused(path, _media_type(terms.text(*sides[name], default=""))):
+            yield f'Invalid {name}: "{path}". {refused}'
+
+
+def _refused(path: str, media_type: str) -> str:
+    try:
+        jsonpath.check(path, media_type)
+    except InvalidJsonPath as error:
+        return error.detail
+    return ""
+
+
+def _volume_key(terms: _Terms) -> Iterator[str]:
+    # API reference, VolumeKmsKeyId: types with local instance storage encrypt it themselves.
+    family = terms.text("TransformResources", "InstanceType").split(".")[1]
+    if "VolumeKmsKeyId" in terms.request["TransformResources"] and family in LOCAL_STORAGE:
+        yield f"VolumeKmsKeyId is not supported for ml.{family} instances: their local storage has its own encryption."
+
+
+def _model_data_source(terms: _Terms) -> Iterator[str]:
+    if any("ModelDataSource" in container for container in containers(terms.model)):
+        # Text: aws/sagemaker-python-sdk#4777, #5160.
+        yield (
+            "SageMaker Batch currently doesn't support Model entity with container definitions which use"
+            " ModelDataSource attribute"
+        )
+
+
+def _model_kind(terms: _Terms) -> Iterator[str]:
+    # API reference, CreateModel, and the feature matrix of model deployment.
+    if any(container.get("Mode") == "MultiModel" for container in containers(terms.model)):
+        yield "Batch Transform does not support multi-model containers."
+    if terms.model.request.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        yield "Batch Transform does not support models whose containers are invoked directly."
+
+
+def _data_type(terms: _Terms) -> Iterator[str]:
+    if (kind := terms.input["S3DataType"]) in ("AugmentedManifestFile", "Converse"):
+        yield f"Batch Transform does not support S3DataType {kind}."
+
+
+# ---------------------------------------------------------------------- what AWS runs and this engine does not yet
+
+_HERE = "The local engine of airflow-batchtx does not support"
+
+
+def _addresses(terms: _Terms) -> Iterator[str]:
+    uris = {"S3Uri": terms.input["S3Uri"], "S3OutputPath": terms.text("TransformOutput", "S3OutputPath")}
+    for name, uri in uris.items():
+        if not uri.startswith("s3://"):
+            yield f'{_HERE} {name} "{uri}": give it as s3://bucket/key.'
+
+
+def _not_yet(terms: _Terms) -> Iterator[str]:
+    if terms.input["S3DataType"] == "ManifestFile":
+        yield f"{_HERE} S3DataType ManifestFile yet: use S3Prefix."
+    if "DataCaptureConfig" in terms.request:
+        yield f"{_HERE} DataCaptureConfig yet."
+
+
+def _containers_not_yet(terms: _Terms) -> Iterator[str]:
+    found = containers(terms.model)
+    if len(found) > 1:
+        yield f"{_HERE} models with several containers yet; this one has {len(found)}."
+    for container in found:
+        image = container.get("Image", "")
+        if "ModelPackageName" in container:
+            yield f"{_HERE} model packages yet: give the model's Image and ModelDataUrl."
+        elif not image.startswith(RUNNING) and not {"ModelDataUrl", "ModelDataSource"} & container.keys():
+            yield (
+                f'{_HERE} the image "{image}" without ModelDataUrl: give a ModelDataUrl whose archive holds'
+                " code/inference.py, or an Image that is the http:// URL of a running model server."
+            )
+
+
+# Images that are the address of a model server.
+RUNNING = ("http://", "https://")
+LOCAL_STORAGE = frozenset({"g4dn", "g5", "g6", "g6e", "trn1"})
+
+RULES: tuple[Rule, ...] = (
+    _payload,
+    _instance_count,
+    _join,
+    _processed_types,
+    _csv_lines,
+    _filters,
+    _volume_key,
+    _model_data_source,
+    _model_kind,
+    _data_type,
+    _addresses,
+    _not_yet,
+    _containers_not_yet,
+)
+
+
+def containers(model: Model) -> list[Mapping[str, Any]]:
+    """Give a model's containers in the order in which a record passes them."""
+    found: list[Mapping[str, Any]] = model.request.get("Containers") or [model.request["PrimaryContainer"]]
+    return found
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()

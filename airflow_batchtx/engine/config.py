@@ -1,0 +1,28 @@
+"""How an engine is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+# The account that every ARN of the engine names; moto's default too.
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Where an engine listens, where it keeps its registry and job folders, and which S3 it reads and writes.
+
+    `port` 0 takes a free one. Without `s3_endpoint_url` the engine starts moto's server beside itself, on `s3_port`.
+    `region` is for requests that name none, and for S3. `ping_seconds` is how long a model server may take to
+    answer its first ping.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    s3_endpoint_url: str | None = None
+    s3_port: int = 0
+    region: str = "us-east-1"
+    ping_seconds: float = 120.0
+    ends_with_stdin: bool = False

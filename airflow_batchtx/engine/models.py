@@ -1,0 +1,76 @@
+"""CreateModel, DescribeModel, ListModels, DeleteModel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
+from airflow_batchtx.engine.arns import arn
+from airflow_batchtx.engine.paging import page
+from airflow_batchtx.engine.registry import Model
+
+# A model describes its own defaults back.
+_CONTAINER_DEFAULTS = {"Mode": "SingleModel"}
+
+
+def create_model(api: Api, request: Request) -> Document:
+    """Keep a model. Its image and archive are looked at when a job runs it."""
+    if problems := " ".join(_problems(request)):
+        raise refusal(problems)
+    kept = {key: value for key, value in request.items() if key != "Tags"}
+    model = api.registry.add_model(api.region, request["ModelName"], kept, tag_map(request.get("Tags", ())))
+    if model is None:
+        raise refusal(f'Cannot create already existing model "{arn(api.region, "model", request["ModelName"])}".')
+    return {"ModelArn": model.arn}
+
+
+def describe_model(api: Api, request: Request) -> Document:
+    """Give a model back as it was created, defaults filled in."""
+    model = existing(api, request["ModelName"])
+    described = {"EnableNetworkIsolation": False, **model.request}
+    if "PrimaryContainer" in described:
+        described["PrimaryContainer"] = _CONTAINER_DEFAULTS | described["PrimaryContainer"]
+    if "Containers" in described:
+        described["Containers"] = [_CONTAINER_DEFAULTS | container for container in described["Containers"]]
+    return described | {"CreationTime": model.created, "ModelArn": model.arn}
+
+
+def list_models(api: Api, request: Request) -> Document:
+    """List models, newest first unless asked otherwise."""
+    models, token = page(request, lambda query: api.registry.models(api.region, query), _position)
+    return {"Models": [_summary(model) for model in models], **token}
+
+
+def delete_model(api: Api, request: Request) -> None:
+    """Forget a model; jobs that run it are not touched."""
+    if not api.registry.remove_model(api.region, request["ModelName"]):
+        raise _missing(api, request["ModelName"])
+
+
+def existing(api: Api, name: str) -> Model:
+    """Find a model, or refuse the request that named it."""
+    if (model := api.registry.model(api.region, name)) is None:
+        raise _missing(api, name)
+    return model
+
+
+def _missing(api: Api, name: str) -> Exception:
+    return refusal(f'Could not find model "{arn(api.region, "model", name)}".')
+
+
+def _problems(request: Request) -> Iterator[str]:
+    containers = request.get("Containers", [])
+    if ("PrimaryContainer" in request) == bool(containers):
+        yield "Exactly one of PrimaryContainer and Containers must be given."
+    for container in containers or [request.get("PrimaryContainer", {"Image": ""})]:
+        if "Image" not in container and "ModelPackageName" not in container:
+            yield "Each container needs an Image or a ModelPackageName."
+
+
+def _summary(model: Model) -> Document:
+    return {"ModelName": model.name, "ModelArn": model.arn, "CreationTime": model.created}
+
+
+def _position(model: Model, sort_by: str) -> tuple[object, str]:
+    key = model.name.lower()
+    return {"key": key, "created": model.created}[sort_by], key

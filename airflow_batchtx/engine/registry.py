@@ -1,0 +1,235 @@
+"""The jobs, models and tags that an engine knows, in SQLite: they outlive it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_batchtx.engine.arns import arn
+from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec.lifecycle import NEXT, is_final
+
+Document = dict[str, Any]
+
+# Names are unique whatever their case (an ARN carries them in lower case), so `key` is the name in lower case.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS models (
+    region TEXT, key TEXT, name TEXT, created REAL, request TEXT, PRIMARY KEY (region, key));
+CREATE TABLE IF NOT EXISTS jobs (
+    region TEXT, key TEXT, name TEXT, created REAL, request TEXT, model TEXT, status TEXT, modified REAL,
+    started REAL, ended REAL, reason TEXT, PRIMARY KEY (region, key));
+CREATE INDEX IF NOT EXISTS jobs_by_creation ON jobs (region, created, key);
+CREATE TABLE IF NOT EXISTS tags (arn TEXT, key TEXT, value TEXT, PRIMARY KEY (arn, key));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as CreateModel gave it; `created` in epoch seconds."""
+
+    region: str
+    name: str
+    created: float
+    request: Document
+
+    @property
+    def arn(self) -> str:
+        """The model's ARN."""
+        return arn(self.region, "model", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A transform job, with the model that it was created with. Times in epoch seconds."""
+
+    region: str
+    name: str
+    created: float
+    request: Document
+    model: Model
+    status: JobStatus
+    modified: float
+    started: float | None
+    ended: float | None
+    reason: str | None
+
+    @property
+    def arn(self) -> str:
+        """The job's ARN."""
+        return arn(self.region, "transform-job", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows to list: conditions in SQL with their values, a column to sort by, and where the page begins."""
+
+    conditions: tuple[tuple[str, object], ...]
+    sort_by: str
+    descending: bool
+    limit: int
+    after: tuple[object, str] | None = None
+
+
+class Registry:
+    """Every method is atomic and may be called from any thread. `clock` gives epoch seconds."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        # WAL with synchronous=NORMAL loses no committed row when the process is killed.
+        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
+
+    def close(self) -> None:
+        """Close the file; the registry is of no use afterwards."""
+        with self._lock:
+            self._db.close()
+
+    # --------------------------------------------------------------------------------------------------- models
+
+    def add_model(self, region: str, name: str, request: Document, tags: Mapping[str, str]) -> Model | None:
+        """Keep a new model; None if there is one of this name."""
+        model = Model(region, name, self._now(), request)
+        row = (region, name.lower(), name, model.created, json.dumps(request))
+        return model if self._insert("INSERT INTO models VALUES (?, ?, ?, ?, ?)", row, model.arn, tags) else None
+
+    def model(self, region: str, name: str) -> Model | None:
+        """Find a model by its name."""
+        rows = self._select("SELECT * FROM models WHERE region = ? AND key = ?", (region, name.lower()))
+        return _model(rows[0]) if rows else None
+
+    def remove_model(self, region: str, name: str) -> bool:
+        """Forget a model and its tags; False if there is none."""
+        with self._lock, self._db:
+            self._db.execute("DELETE FROM tags WHERE arn = ?", (arn(region, "model", name),))
+            done = self._db.execute("DELETE FROM models WHERE region = ? AND key = ?", (region, name.lower()))
+            return done.rowcount > 0
+
+    def models(self, region: str, query: Query) -> list[Model]:
+        """List one page of models."""
+        return [_model(row) for row in self._page("models", region, query)]
+
+    # ----------------------------------------------------------------------------------------------------- jobs
+
+    def add_job(self, region: str, name: str, request: Document, model: Model, tags: Mapping[str, str]) -> Job | None:
+        """Keep a new job, InProgress; None if there is or ever was one of this name."""
+        now = self._now()
+        job = Job(region, name, now, request, model, JobStatus.IN_PROGRESS, now, None, None, None)
+        kept = json.dumps({"name": model.name, "created": model.created, "request": model.request})
+        row = (region, name.lower(), name, now, json.dumps(request), kept, str(job.status), now, None, None, None)
+        added = self._insert("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row, job.arn, tags)
+        return job if added else None
+
+    def job(self, region: str, name: str) -> Job | None:
+        """Find a job by its name."""
+        rows = self._select("SELECT * FROM jobs WHERE region = ? AND key = ?", (region, name.lower()))
+        return _job(rows[0]) if rows else None
+
+    def jobs(self, region: str, query: Query) -> list[Job]:
+        """List one page of jobs."""
+        return [_job(row) for row in self._page("jobs", region, query)]
+
+    def unfinished(self) -> list[Job]:
+        """List the jobs of all Regions that have not ended."""
+        open_ones = [str(status) for status in JobStatus if not is_final(status)]
+        marks = ", ".join("?" * len(open_ones))
+        return [_job(row) for row in self._select(f"SELECT * FROM jobs WHERE status IN ({marks})", open_ones)]  # noqa: S608
+
+    def mark_started(self, job: Job) -> None:
+        """Note that the instances of a job run (TransformStartTime)."""
+        now = self._now()
+        where = (now, now, job.region, job.name.lower())
+        with self._lock, self._db:
+            self._db.execute("UPDATE jobs SET started = ?, modified = ? WHERE region = ? AND key = ?", where)
+
+    def move(self, job: Job, status: JobStatus, reason: str | None = None) -> bool:
+        """Change a job's status if the life of a job allows it from where it stands now; tell if it did."""
+        now = self._now()
+        sources = [str(source) for source, following in NEXT.items() if status in following]
+        ended = now if is_final(status) else None
+        where = f"region = ? AND key = ? AND status IN ({', '.join('?' * len(sources))})"
+        with self._lock, self._db:
+            done = self._db.execute(
+                f"UPDATE jobs SET status = ?, modified = ?, ended = ?, reason = ? WHERE {where}",  # noqa: S608
+                (str(status), now, ended, reason, job.region, job.name.lower(), *sources),
+            )
+            return done.rowcount > 0
+
+    # ----------------------------------------------------------------------------------------------------- tags
+
+    def tags(self, resource: str) -> dict[str, str]:
+        """Read the tags of an ARN, in the order in which they came."""
+        rows = self._select("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (resource.lower(),))
+        return {row["key"]: row["value"] for row in rows}
+
+    def set_tags(self, resource: str, tags: Mapping[str, str]) -> None:
+        """Add tags to an ARN; a key that is there takes the new value."""
+        with self._lock, self._db:
+            self._put_tags(resource, tags)
+
+    def remove_tags(self, resource: str, keys: Sequence[str]) -> None:
+        """Take tags off an ARN; keys that it does not have are passed over."""
+        with self._lock, self._db:
+            rows = [(resource.lower(), key) for key in keys]
+            self._db.executemany("DELETE FROM tags WHERE arn = ? AND key = ?", rows)
+
+    # ------------------------------------------------------------------------------------------------------- SQL
+
+    def _now(self) -> float:
+        return round(self._clock(), 3)
+
+    def _select(self, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _insert(self, sql: str, row: Sequence[object], resource: str, tags: Mapping[str, str]) -> bool:
+        try:
+            with self._lock, self._db:
+                self._db.execute(sql, row)
+                self._put_tags(resource, tags)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def _put_tags(self, resource: str, tags: Mapping[str, str]) -> None:
+        rows = [(resource.lower(), key, value) for key, value in tags.items()]
+        sql = "INSERT INTO tags VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE SET value = excluded.value"
+        self._db.executemany(sql, rows)
+
+    def _page(self, table: str, region: str, query: Query) -> list[sqlite3.Row]:
+        conditions = [("region = ?", region), *query.conditions]
+        values: list[object] = [value for _, value in conditions]
+        clauses = [clause for clause, _ in conditions]
+        if query.after is not None:
+            # Pages begin behind the last row seen, not at a count of rows: a job created meanwhile shifts nothing.
+            clauses.append(f"({query.sort_by}, key) {'<' if query.descending else '>'} (?, ?)")
+            values += query.after
+        way = "DESC" if query.descending else "ASC"
+        where, order = " AND ".join(clauses), f"{query.sort_by} {way}, key {way}"
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+        return self._select(sql, [*values, query.limit])
+
+
+def _model(row: sqlite3.Row) -> Model:
+    return Model(row["region"], row["name"], row["created"], json.loads(row["request"]))
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        region=row["region"],
+        name=row["name"],
+        created=row["created"],
+        request=json.loads(row["request"]),
+        model=Model(row["region"], **json.loads(row["model"])),
+        status=JobStatus(row["status"]),
+        modified=row["modified"],
+        started=row["started"],
+        ended=row["ended"],
+        reason=row["reason"],
+    )

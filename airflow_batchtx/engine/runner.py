@@ -1,0 +1,243 @@
+"""Runs transform jobs: a thread for each job, a process for each of its instances."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_batchtx.engine import reasons
+from airflow_batchtx.engine.admission import RUNNING, containers
+from airflow_batchtx.engine.archive import unpack
+from airflow_batchtx.engine.children import GRACE, Child
+from airflow_batchtx.engine.logs import LogSink
+from airflow_batchtx.engine.order import ContainerOrder, Event, EventKind, Order, terms
+from airflow_batchtx.engine.registry import Job, Registry
+from airflow_batchtx.engine.stores import S3Address
+from airflow_batchtx.errors import ModelServerError, TransformStopped
+from airflow_batchtx.modelserver.contract import environment
+from airflow_batchtx.planning.transfers import Transfer, shares, transfers
+from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a runner runs jobs with. `home` holds their folders, `logs` opens a job's logs in one."""
+
+    home: Path
+    store: ObjectStore
+    s3: S3Address
+    ping_seconds: float
+    logs: Callable[[Path], LogSink]
+    clock: Callable[[], float]
+
+
+@dataclass(eq=False)
+class _Run:
+    """A job that runs now. Whoever holds `lock` and finds `stopping` unset may add instances."""
+
+    job: Job
+    stopping: threading.Event = field(default_factory=threading.Event)
+    instances: list[Child] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    thread: threading.Thread | None = None
+
+    def stop(self) -> None:
+        """Ask all instances to end, and let no more begin."""
+        with self.lock:
+            self.stopping.set()
+            for instance in self.instances:
+                instance.dismiss()
+
+    def add_instance(self) -> Child:
+        """Start the process of one more instance."""
+        with self.lock:
+            if self.stopping.is_set():
+                raise TransformStopped
+            self.instances.append(Child("airflow_batchtx.engine.instance"))
+            return self.instances[-1]
+
+
+class Runner:
+    """Starts and stops jobs, and keeps the registry's word on them true."""
+
+    def __init__(self, registry: Registry, workplace: Workplace) -> None:
+        self._registry, self._workplace = registry, workplace
+        self._runs: dict[str, _Run] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def settle_orphans(self) -> None:
+        """End, in the registry, the jobs of an engine that is gone; their instances ended with it."""
+        for job in self._registry.unfinished():
+            self._settle(job, reasons.INTERNAL_ERROR)
+            shutil.rmtree(self._folder(job) / "work", ignore_errors=True)
+
+    def start(self, job: Job) -> None:
+        """Begin to run a job; returns at once."""
+        run = _Run(job)
+        run.thread = threading.Thread(target=self._run, args=(run,), name=f"job-{job.name}", daemon=True)
+        with self._lock:
+            if self._closed:
+                run.stopping.set()
+            self._runs[job.arn] = run
+        run.thread.start()
+
+    def stop(self, job: Job) -> None:
+        """End a job that is Stopping; returns at once."""
+        with self._lock:
+            run = self._runs.get(job.arn)
+        if run is None:
+            self._settle(job, None)
+        else:
+            run.stop()
+
+    def close(self) -> None:
+        """End all jobs and their processes; jobs that had not ended by themselves are Failed then."""
+        with self._lock:
+            self._closed = True
+            runs = list(self._runs.values())
+        for run in runs:
+            run.stop()
+        for run in runs:
+            assert run.thread is not None
+            run.thread.join(2 * GRACE)
+        self.settle_orphans()
+
+    # ------------------------------------------------------------------------------------------------- one job
+
+    def _run(self, run: _Run) -> None:
+        reason: str | None = reasons.INTERNAL_ERROR
+        try:
+            reason = self._outcome(run)
+        except TransformStopped:
+            log.info("%s: stopped", run.job.name)
+        except ModelServerError as error:
+            reason = reasons.reason(error)
+        except Exception:
+            log.exception("%s: the engine failed", run.job.name)
+        finally:
+            self._settle(run.job, reason)
+            with self._lock:
+                del self._runs[run.job.arn]
+
+    def _outcome(self, run: _Run) -> str | None:
+        """Run a job to its end; the reason why it failed, None if it did not."""
+        todo = self._shares(run.job)
+        sink = self._workplace.logs(self._folder(run.job) / "logs")
+        with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
+            self._registry.mark_started(run.job)
+            orders = self._orders(run.job, todo, folder, sink)
+            told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+            for (name, order), instance in zip(orders, instances, strict=True):
+                instance.tell(order.to_json())
+                threading.Thread(target=_listen, args=(instance, name, sink, told), daemon=True).start()
+            failures = [told.get() for _ in instances]
+        if run.stopping.is_set():
+            raise TransformStopped
+        return reasons.gravest(failure for failure in failures if failure)
+
+    def _shares(self, job: Job) -> list[tuple[Transfer, ...]]:
+        """Deal the objects below the input prefix to instances; an instance with nothing to do is not started."""
+        prefix = S3Uri.parse(job.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
+        output = S3Uri.parse(job.request["TransformOutput"]["S3OutputPath"])
+        found = ((item.uri, item.size) for item in self._workplace.store.objects(prefix))
+        dealt = shares(transfers(prefix, found, output), job.request["TransformResources"]["InstanceCount"])
+        return [share for share in dealt if share]
+
+    def _orders(
+        self, job: Job, todo: list[tuple[Transfer, ...]], folder: Path, sink: LogSink
+    ) -> Iterator[tuple[str, Order]]:
+        (container,) = containers(job.model)
+        model_dir = self._model_dir(container, folder)
+        agreed = terms(job.request)
+        env = environment(
+            container.get("Environment", {}),
+            job.request.get("Environment", {}),
+            max_concurrent_transforms=agreed.wishes.max_concurrent_transforms,
+            max_payload_in_mb=agreed.wishes.max_payload_in_mb,
+            batch_strategy=agreed.wishes.batch_strategy,
+        )
+        for share in todo:
+            name = f"i-{secrets.token_hex(9)[:17]}-{int(self._workplace.clock())}"
+            started = ContainerOrder(
+                image=container.get("Image", ""),
+                log=str(sink.container_log(name)),
+                model_dir=str(model_dir) if model_dir else None,
+                environment=env,
+            )
+            yield (
+                name,
+                Order(
+                    container=started,
+                    terms=agreed,
+                    transfers=share,
+                    s3=self._workplace.s3,
+                    ping_seconds=self._workplace.ping_seconds,
+                ),
+            )
+
+    def _model_dir(self, container: Mapping[str, Any], folder: Path) -> Path | None:
+        """Unpack a container's archive, once for all instances of the job; a running server has its model already."""
+        url = container.get("ModelDataUrl")
+        if url is None or container.get("Image", "").startswith(RUNNING):
+            return None
+        unpack(self._workplace.store, url, folder / "model")
+        return folder / "model"
+
+    def _folder(self, job: Job) -> Path:
+        return self._workplace.home / "jobs" / job.region / job.name.lower()
+
+    @contextmanager
+    def _work_folder(self, job: Job) -> Iterator[Path]:
+        folder = self._folder(job) / "work"
+        # What an engine that was killed left there is of no use to a job of the same name in a new registry.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _settle(self, job: Job, reason: str | None) -> None:
+        """Note how a job ended: one that was told to stop is Stopped, whatever became of it meanwhile."""
+        ended = JobStatus.FAILED if reason else JobStatus.COMPLETED
+        if not self._registry.move(job, ended, reason):
+            self._registry.move(job, JobStatus.STOPPED)
+
+
+@contextmanager
+def _instances(run: _Run, count: int) -> Iterator[list[Child]]:
+    """Start the processes of a job; none is left afterwards."""
+    try:
+        yield [run.add_instance() for _ in range(count)]
+    finally:
+        for instance in run.instances:
+            instance.dismiss()
+        for instance in run.instances:
+            instance.end()
+
+
+def _listen(instance: Child, name: str, sink: LogSink, told: queue.SimpleQueue[str | None]) -> None:
+    """Pass on what an instance tells until it ends, then say why it failed; None if it did not."""
+    failures, whole = [], False
+    for line in instance.told():
+        event = Event.from_json(line)
+        if event.kind is EventKind.DATA_LOG:
+            sink.data_log(name, event.text)
+        elif event.kind is EventKind.FAILED:
+            failures.append(event.text)
+        elif event.kind is EventKind.ENDED:
+            whole = True
+    told.put(reasons.gravest(failures if whole else [*failures, reasons.INTERNAL_ERROR]))

@@ -1,0 +1,205 @@
+"""The engine as a server: the API on one port, the jobs behind it, an S3 beside it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_batchtx import __version__
+from airflow_batchtx.engine import neighbours, protocol
+from airflow_batchtx.engine.api import Api
+from airflow_batchtx.engine.children import when_parent_ends
+from airflow_batchtx.engine.config import EngineConfig
+from airflow_batchtx.engine.logs import FileLogs
+from airflow_batchtx.engine.operations import OPERATIONS
+from airflow_batchtx.engine.registry import Registry
+from airflow_batchtx.engine.runner import Runner, Workplace
+from airflow_batchtx.engine.shapes import Shapes, service_model
+from airflow_batchtx.engine.stores import s3_address
+from airflow_batchtx.errors import LocalEngineError, RequestRefused
+
+log = logging.getLogger(__name__)
+
+HEALTH = "/_batchtx/health"
+# How long a look at the S3 may take before it counts as silent, in seconds.
+_S3_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running engine and its S3 answer; `storage` is None for AWS's own S3."""
+
+    engine: str
+    storage: str | None
+
+
+def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: None) -> None:
+    """Serve until Ctrl-C or SIGTERM; `ready` is called with the chosen addresses once the engine answers.
+
+    Nothing that was started is left afterwards. LocalEngineError says why the engine could not start.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_until_signal())
+        stack.enter_context(_exclusive(config.home))
+        listener = stack.enter_context(closing(_listener(config.host, config.port)))
+        storage = stack.enter_context(_storage(config))
+        address = s3_address(storage, config.region)
+        registry = stack.enter_context(closing(Registry(config.home / "registry.sqlite", time.time)))
+        workplace = Workplace(config.home, address.open(), address, config.ping_seconds, _file_logs, time.time)
+        runner = stack.enter_context(closing(Runner(registry, workplace)))
+        runner.settle_orphans()
+        host, port = listener.getsockname()[:2]
+        addresses = Addresses(f"http://{host}:{port}", storage)
+        api = Api(config.region, registry, workplace.store, runner)
+        _run(_application(api, Shapes(service_model()), addresses), listener, config, lambda: ready(addresses))
+
+
+def _file_logs(folder: Path) -> FileLogs:
+    return FileLogs(folder, time.time)
+
+
+# ------------------------------------------------------------------------------------------------ the requests
+
+
+def _application(api: Api, shapes: Shapes, addresses: Addresses) -> Starlette:
+    async def call(request: Request) -> Response:
+        answer = await run_in_threadpool(answered, api, shapes, dict(request.headers), await request.body())
+        return Response(answer.body, answer.status, answer.headers)
+
+    async def health(_: Request) -> Response:
+        answers = await run_in_threadpool(_answers, addresses.storage)
+        found = {
+            "status": "ok" if answers else "no answer from the S3",
+            "version": __version__,
+            "engine": addresses.engine,
+            "storage": addresses.storage,
+            "region": api.region,
+        }
+        return JSONResponse(found, 200 if answers else 503)
+
+    return Starlette(routes=[Route("/", call, methods=["POST"]), Route(HEALTH, health)])
+
+
+def answered(api: Api, shapes: Shapes, headers: dict[str, str], body: bytes) -> protocol.Answer:
+    """Answer one call; `api` is the engine's own Region's, and the call may be signed for another."""
+    request_id = str(uuid.uuid4())
+    try:
+        name = protocol.operation_name(headers, OPERATIONS)
+        request = shapes.read(name, protocol.decoded(body))
+        here = replace(api, region=protocol.region(headers, api.region))
+        return protocol.success(OPERATIONS[name](here, request), request_id)
+    except RequestRefused as error:
+        return protocol.failure(error, request_id)
+    except Exception:
+        log.exception("%s failed", headers.get("x-amz-target"))
+        return protocol.breakdown(request_id)
+
+
+def _answers(endpoint_url: str | None) -> bool:
+    """Tell whether an HTTP server answers, whatever it says; AWS itself is taken to."""
+    if endpoint_url is None:
+        return True
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        direct.open(endpoint_url, timeout=_S3_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------- the server
+
+
+@contextmanager
+def _until_signal() -> Iterator[None]:
+    """End the block on Ctrl-C and on SIGTERM alike, with all that it has to clean up."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt) if _in_main_thread() else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        log.info("told to end")
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _run(application: Starlette, listener: socket.socket, config: EngineConfig, ready: Callable[[], None]) -> None:
+    server = _Server(
+        uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2),
+        ready,
+    )
+    if config.ends_with_stdin:
+        when_parent_ends(lambda: setattr(server, "should_exit", True))
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise LocalEngineError(f"The engine cannot listen on {host}:{port}: {error.strerror}.") from error
+    return listener
+
+
+def _storage(config: EngineConfig) -> AbstractContextManager[str | None]:
+    if config.s3_endpoint_url is not None:
+        return nullcontext(config.s3_endpoint_url)
+    return neighbours.moto(config.host, config.s3_port)
+
+
+@contextmanager
+def _exclusive(home: Path) -> Iterator[None]:
+    """Keep a second engine from the same home: it would take this one's jobs for orphans."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "engine.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            detail = f"Another engine runs in {home}; end it, or give this one a home of its own."
+            raise LocalEngineError(detail) from error
+        yield

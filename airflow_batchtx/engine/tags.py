@@ -1,0 +1,40 @@
+"""AddTags, ListTags, DeleteTags."""
+
+from __future__ import annotations
+
+from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
+
+MOST = 50
+
+
+def add_tags(api: Api, request: Request) -> Document:
+    """Add tags to a model or a job; a key that is there takes the new value."""
+    resource, added = _existing(api, request["ResourceArn"]), tag_map(request["Tags"])
+    if len(api.registry.tags(resource) | added) > MOST:
+        raise refusal(f"A resource can have at most {MOST} tags.")
+    api.registry.set_tags(resource, added)
+    return {"Tags": _tag_list(api, resource)}
+
+
+def list_tags(api: Api, request: Request) -> Document:
+    """List all tags of a resource: there are never more than a page holds."""
+    return {"Tags": _tag_list(api, _existing(api, request["ResourceArn"]))}
+
+
+def delete_tags(api: Api, request: Request) -> Document:
+    """Take tags off a resource."""
+    api.registry.remove_tags(_existing(api, request["ResourceArn"]), request["TagKeys"])
+    return {}
+
+
+def _tag_list(api: Api, resource: str) -> list[Document]:
+    return [{"Key": key, "Value": value} for key, value in api.registry.tags(resource).items()]
+
+
+def _existing(api: Api, resource: str) -> str:
+    kind, _, name = resource.split(":", 5)[5].partition("/")
+    find = {"model": api.registry.model, "transform-job": api.registry.job}.get(kind)
+    found = find(api.region, name) if find else None
+    if found is None or found.arn != resource.lower():
+        raise refusal(f"Could not find resource: {resource}")
+    return resource
