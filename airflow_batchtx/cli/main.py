@@ -1,0 +1,111 @@
+"""The arguments of `batchtx`. Each command's work is in a module of its own, imported when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from airflow_batchtx import __version__
+from airflow_batchtx.errors import BatchTransformError
+
+DEFAULT_PORT = 8900
+
+app = typer.Typer(
+    name="batchtx",
+    help="Amazon SageMaker Batch Transform, on this machine: the same API, and jobs that really run.",
+    epilog="Start with: batchtx demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local = typer.Typer(
+    help="The local engine: SageMaker's Batch Transform API on this machine, with an S3 beside it.",
+    no_args_is_help=True,
+)
+app.add_typer(local, name="local")
+
+Port = Annotated[int, typer.Option("--port", "-p", help="Port of the engine.", min=1, max=65535)]
+Host = Annotated[str, typer.Option(help="Address of the engine.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """Amazon SageMaker Batch Transform, on this machine: the same API, and jobs that really run."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option(help="Keep the engine running at the end, until Ctrl-C.")] = False,
+    seed: Annotated[
+        bool, typer.Option(help="Only upload the data and the model, to where AWS_ENDPOINT_URL points.")
+    ] = False,
+    output: Annotated[Path, typer.Option(help="Folder for the scored table.")] = Path(".batchtx/demo"),
+) -> None:
+    """Train a model on real data and score the rest of it: prepare, transform and associate in Airflow, all local."""
+    from airflow_batchtx.cli.demo import story
+
+    if seed:
+        story.seed()
+    else:
+        story.tell(output=output, keep=keep)
+
+
+@local.command()
+def start(
+    port: Port = DEFAULT_PORT,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    home: Annotated[
+        Path | None, typer.Option(help="Folder for jobs and their logs.", show_default="~/.batchtx/engine-PORT")
+    ] = None,
+    s3_endpoint_url: Annotated[
+        str | None, typer.Option(help="An S3 that runs already; without it one starts beside the engine.")
+    ] = None,
+    s3_port: Annotated[int | None, typer.Option(help="Port of that S3.", show_default="PORT + 1")] = None,
+) -> None:
+    """Run the engine and its S3 in the foreground, until Ctrl-C.
+
+    In another shell, `eval "$(batchtx local env)"` points boto3 and Airflow at it.
+    """
+    from airflow_batchtx.cli import engine
+
+    engine.start(port=port, host=host, home=home, s3_endpoint_url=s3_endpoint_url, s3_port=s3_port)
+
+
+@local.command()
+def env(port: Port = DEFAULT_PORT, host: Host = "127.0.0.1") -> None:
+    """Print what a process needs to find the engine; end with 1 while it does not answer.
+
+    Use it so: `eval "$(batchtx local env)"`
+    """
+    from airflow_batchtx.cli import engine
+
+    typer.echo(engine.exports(engine.environment(engine.health(host, port))))
+
+
+@local.command()
+def status(port: Port = DEFAULT_PORT, host: Host = "127.0.0.1") -> None:
+    """Show whether the engine and its S3 answer, and where."""
+    from airflow_batchtx.cli import engine
+
+    engine.show(engine.health(host, port))
+
+
+def main() -> None:
+    """Run `batchtx`; an error of this package is one clear message, not a traceback."""
+    try:
+        app()
+    except BatchTransformError as error:
+        typer.secho(f"batchtx: {error}", err=True, fg="red")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
