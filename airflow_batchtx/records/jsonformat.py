@@ -1,0 +1,59 @@
+"""Filters and joins of application/json and application/jsonlines: a record is a document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from airflow_batchtx.records import jsontext, lines
+from airflow_batchtx.records.formats import ANSWER, INPUT, matched
+from airflow_batchtx.records.jsonpath import JsonPath
+from airflow_batchtx.records.jsontext import Json
+
+# Developer guide, batch-transform-data-processing.
+JOINED_OUTPUT = "SageMakerOutput"
+JOINED_INPUT = "SageMakerInput"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """What the two have in common: all but how documents stand in a payload, which `documents` knows."""
+
+    documents: Callable[[bytes, str], Iterable[Json]]
+    without_blank: Callable[[bytes], bytes]
+
+    def filtered(self, payload: bytes, path: JsonPath, origin: str) -> bytes:
+        """Keep of each document what the filter names, and encode it anew."""
+        found = [jsontext.text(path.taken(document)) for document in self.documents(payload, origin)]
+        return lines.like(found, payload)
+
+    def joined(self, payload: bytes, answer: bytes, path: JsonPath) -> bytes:
+        """Put each document of the answer into its document of the payload, and keep what the filter names."""
+        told = list(self.documents(answer, ANSWER))
+        found, sent = list[bytes](), 0
+        for sent, asked in enumerate(self.documents(payload, INPUT), start=1):
+            if sent <= len(told):
+                found.append(jsontext.text(path.taken(_joined(asked, told[sent - 1]))))
+        matched(sent, len(told))
+        return b"\n".join(found)
+
+
+def _joined(asked: Json, told: Json) -> Json:
+    record = asked if isinstance(asked, dict) else {JOINED_INPUT: asked}
+    record[JOINED_OUTPUT] = told
+    return record
+
+
+def _line_by_line(payload: bytes, origin: str) -> Iterator[Json]:
+    for line in lines.filled(lines.with_newlines(payload)):
+        yield jsontext.value(jsontext.text_of(line, origin), origin)
+
+
+def _one_after_another(payload: bytes, origin: str) -> list[Json]:
+    return jsontext.values(jsontext.text_of(payload, origin), origin)
+
+
+JSON_LINES = JsonFormat(_line_by_line, lines.without_blank)
+# A document may have blank lines within. Under SplitType Line a payload is a run of documents, as JSON Lines is, but
+# an answer may spread one of them over many lines.
+JSON = JsonFormat(_one_after_another, bytes)
