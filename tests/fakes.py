@@ -50,6 +50,9 @@ class InMemoryStore:
         except KeyError:
             raise ObjectNotFound(str(uri), "NoSuchKey", "The specified key does not exist.") from None
 
+    def get_range(self, uri: S3Uri, start: int, size: int) -> bytes:
+        return self.get(uri)[start : start + size]
+
     def put(self, uri: S3Uri, body: bytes, *, content_type: str | None = None, kms_key_id: str | None = None) -> None:
         self._require_bucket(uri)
         self.bodies[uri] = bytes(body)

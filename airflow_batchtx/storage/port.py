@@ -70,6 +70,10 @@ class ObjectStore(Protocol):
         """Return a whole object that is known to be small."""
         ...
 
+    def get_range(self, uri: S3Uri, start: int, size: int) -> bytes:
+        """Return `size` bytes, at least one, from byte `start` on, which the object must have; fewer at its end."""
+        ...
+
     def put(self, uri: S3Uri, body: bytes, *, content_type: str | None = None, kms_key_id: str | None = None) -> None:
         """Write a whole object in one request."""
         ...

@@ -93,6 +93,12 @@ class S3Store:
         with self.reader(uri) as source:
             return source.read()
 
+    def get_range(self, uri: S3Uri, start: int, size: int) -> bytes:
+        """Return `size` bytes, at least one, from byte `start` on, which the object must have; fewer at its end."""
+        request = self._request(uri, "GetObject") | {"Range": f"bytes={start}-{start + size - 1}"}
+        with typed_errors(uri), closing(self._client.get_object(**request)["Body"]) as body:
+            return body.read()
+
     def put(self, uri: S3Uri, body: bytes, *, content_type: str | None = None, kms_key_id: str | None = None) -> None:
         """Write a whole object in one request: at most 5 GiB."""
         request = self._request(uri, "PutObject") | _options(content_type, kms_key_id)

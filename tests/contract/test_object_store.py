@@ -173,6 +173,13 @@ def test_reads_are_short_at_the_end_only(store: ObjectStore, root: S3Uri) -> Non
         assert source.readinto(buffer) == 0
 
 
+@pytest.mark.parametrize(("start", "size", "expected"), [(0, 3, b"012"), (8, 2, b"89"), (8, 9, b"89"), (9, 1, b"9")])
+def test_a_range_is_read(store: ObjectStore, root: S3Uri, start: int, size: int, expected: bytes) -> None:
+    store.put(root / "k", b"0123456789")
+
+    assert store.get_range(root / "k", start, size) == expected
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(-1, 9 * MIB), max_size=6))
 def test_reads_of_any_sizes_add_up(store: ObjectStore, root: S3Uri, sizes: list[int]) -> None:
@@ -203,6 +210,7 @@ READING: dict[str, Act] = {
     "stat": lambda store, uri: store.stat(uri),
     "get": lambda store, uri: store.get(uri),
     "reader": opened,
+    "get_range": lambda store, uri: store.get_range(uri, 0, 1),
 }
 WRITING: dict[str, Act] = {
     "objects": lambda store, uri: list(store.objects(uri)),

@@ -1,0 +1,1 @@
+"""Tables in objects: CSV and Parquet as streams of Arrow record batches."""

@@ -1,0 +1,133 @@
+"""CSV objects as record batches whose every cell is the text that was written.
+
+RFC 4180 with a comma: cells may be quoted, a quoted cell may hold commas, doubled quotes and line breaks; lines end in
+LF, CR or both; a byte order mark is skipped. A line with nothing on it is no record.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from airflow_batchtx.errors import MalformedRecord
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import ObjectReader, ObjectStore
+
+# Bytes parsed at once, and by that the longest record.
+BLOCK = 2 * 1024 * 1024
+# How many damaged records are named.
+MOST = 10
+MAGIC = {
+    b"PAR1": "Parquet",
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}  # fmt: skip
+
+
+def batches(source: ObjectReader, columns: Sequence[str], *, header: bool) -> Iterator[pa.RecordBatch]:
+    """Yield the columns as text, batch by batch, the same batches for the same object.
+
+    With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
+    record is damaged; `damages` finds out which.
+    """
+    with _opened(source, columns, header=header, threads=True, cells=pa.string()) as reader:
+        yield from reader
+
+
+def head(store: ObjectStore, uri: S3Uri) -> tuple[str, ...]:
+    """Give the cells of an object's first record, none of an empty object; MalformedRecord if it is no CSV."""
+    with store.reader(uri) as source:
+        data = source.read(BLOCK)
+    if (found := next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)) or b"\0" in data:
+        raise MalformedRecord(f"is no CSV but {found or 'binary'}")
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(data, final=len(data) < BLOCK)
+        records = csv.reader(io.StringIO(text, newline=""))
+        return tuple(next((record for record in records if record), ()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedRecord(f"is no CSV: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with a record, counted from 1 (the header not), or with a column in it."""
+
+    rule: str
+    value: object
+    record: int | None = None
+    column: str | None = None
+
+
+def damages(store: ObjectStore, uri: S3Uri, columns: Sequence[str], *, header: bool) -> list[Damage]:
+    """Read an object again, slowly, and name the first records that are damaged."""
+    ragged: list[Damage] = []
+
+    def remember(row: Any) -> str:
+        rule = f"has {row.actual_columns} cells, where {row.expected_columns} are expected"
+        ragged.append(Damage(rule, row.text, row.number - header))
+        return "skip" if len(ragged) < MOST else "error"
+
+    unreadable: list[Damage] = []
+    try:
+        with (
+            store.reader(uri) as source,
+            _opened(source, columns, header=header, threads=False, cells=pa.binary(), invalid=remember) as reader,
+        ):
+            seen = 0
+            for batch in reader:
+                unreadable += _undecodable(batch, seen)
+                seen += batch.num_rows
+    except pa.ArrowInvalid as error:
+        # With a skipped record before it the number of another one is not known.
+        return ragged or unreadable[:MOST] or [Damage(f"holds a record that cannot be read: {error}", None)]
+    return ragged or unreadable[:MOST]
+
+
+def _undecodable(batch: Any, before: int) -> Iterator[Damage]:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if not _is_all_text(column):
+            for index, cell in enumerate(column.to_pylist()):
+                if not _is_text(cell):
+                    yield Damage("is not UTF-8", cell, before + index + 1, name)
+
+
+def _is_all_text(column: Any) -> bool:
+    try:
+        column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_text(cell: bytes) -> bool:
+    try:
+        cell.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _opened(
+    source: Any, columns: Sequence[str], *, header: bool, threads: bool, cells: Any, invalid: Any = None
+) -> Any:
+    file: Any = pa.PythonFile(source, mode="r")
+    return arrow_csv.open_csv(
+        file,
+        read_options=arrow_csv.ReadOptions(
+            block_size=BLOCK, use_threads=threads, column_names=None if header else list(columns)
+        ),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, cells),
+            include_columns=list(columns) if header else None,
+            strings_can_be_null=False,
+        ),
+    )

@@ -1,0 +1,97 @@
+"""Record batches as CSV text.
+
+Numbers are written as the shortest text that reads back as the same number, true and false so, decimals with all their
+digits, dates and times in ISO 8601 (a time with a zone as its UTC time, with a Z), nothing for a null. Cells are quoted
+where they must be: at a comma, a quote or a line break.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+_TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_date,
+    pa.types.is_time, pa.types.is_timestamp, pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+    pa.types.is_null,
+)  # fmt: skip
+_PLAIN = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
+
+
+def is_textual(kind: pa.DataType) -> bool:
+    """Tell whether a CSV cell can hold values of this Arrow type: no lists, no structures, no raw bytes."""
+    if pa.types.is_dictionary(kind):
+        return is_textual(kind.value_type)
+    return any(holds(kind) for holds in _TEXTUAL)
+
+
+def lines(batch: pa.RecordBatch) -> pa.Buffer | bytes:
+    """Write one line for each row."""
+    plain = plain_lines(batch)
+    return quoted_lines(batch) if plain is None else plain
+
+
+def plain_lines(batch: pa.RecordBatch) -> pa.Buffer | None:
+    """Write one line for each row without any quotes; None where a cell needs them. The fast way."""
+    texts = _textual(batch)
+    if texts.num_columns == 1 and _has_blank(texts.column(0)):
+        return None
+    sink = pa.BufferOutputStream()
+    try:
+        arrow_csv.write_csv(texts, sink, _PLAIN)
+    except pa.ArrowInvalid:
+        return None
+    return sink.getvalue()
+
+
+def quoted_lines(batch: pa.RecordBatch) -> bytes:
+    """Write one line for each row, with quotes where a cell needs them."""
+    sink = io.StringIO(newline="")
+    texts = [column.cast(pa.string()).to_pylist() for column in _textual(batch).columns]
+    csv.writer(sink, lineterminator="\n").writerows(zip(*texts, strict=True))
+    return sink.getvalue().encode()
+
+
+def header(names: list[str]) -> bytes:
+    """Write the line of column names."""
+    sink = io.StringIO(newline="")
+    csv.writer(sink, lineterminator="\n").writerow(names)
+    return sink.getvalue().encode()
+
+
+def line_breaks(batch: pa.RecordBatch) -> Iterator[tuple[int, str, str]]:
+    """Yield every cell that goes over more than one line: its row from 0, its column, its text."""
+    for name, column in zip(batch.schema.names, _textual(batch).columns, strict=True):
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        broken: list[Any] = pc.indices_nonzero(pc.match_substring_regex(column, "[\r\n]")).to_pylist()
+        yield from ((index, name, column[index].as_py()) for index in broken)
+
+
+def _textual(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([_cells(column) for column in batch.columns], names=batch.schema.names)
+
+
+def _cells(column: Any) -> Any:
+    """Give a column in a type that Arrow's CSV writer writes as this module promises."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _cells(column.dictionary_decode())
+    if pa.types.is_timestamp(kind):
+        # The cast gives the UTC time, and asks no time zone database.
+        return pc.strftime(column.cast(pa.timestamp(kind.unit)), format="%Y-%m-%dT%H:%M:%S" + "Z" * bool(kind.tz))
+    return column.cast(pa.string()) if pa.types.is_string_view(kind) else column
+
+
+def _has_blank(column: Any) -> bool:
+    """A lone cell without text would be an empty line, which is no record to most readers."""
+    if column.null_count:
+        return True
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return is_text and pc.min(pc.binary_length(column)).as_py() == 0

@@ -1,0 +1,78 @@
+"""Parquet objects, read and written a few megabytes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_batchtx.errors import MalformedRecord
+from airflow_batchtx.storage.port import ObjectStore, StoredObject
+from airflow_batchtx.storage.tables.streams import DigestWriter, RangedFile
+
+# Bytes of columns in one record batch, about.
+BATCH = 2 * 1024 * 1024
+BATCH_ROWS = 65_536
+# Bytes read ahead for each column.
+READ_AHEAD = 256 * 1024
+# Bytes of columns, as they are in memory, that make a row group.
+ROW_GROUP = 16 * 1024 * 1024
+
+
+def schema_of(store: ObjectStore, found: StoredObject) -> pa.Schema:
+    """Read the schema of an object from its footer alone; MalformedRecord if it is no Parquet."""
+    try:
+        file: Any = RangedFile(store, found)
+        return pq.read_schema(file)
+    except pa.ArrowInvalid as error:
+        raise MalformedRecord(f"is no Parquet: {error}") from error
+
+
+def batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the columns in the order asked for, batch by batch, the same batches for the same object."""
+    # Without a buffer size a whole row group's columns would be held in memory.
+    source = pq.ParquetFile(file, buffer_size=READ_AHEAD, pre_buffer=False)
+    rows = _batch_rows(source.metadata, frozenset(columns))
+    for batch in source.iter_batches(batch_size=rows, columns=list(columns)):
+        yield batch.select(list(columns))
+
+
+def _batch_rows(metadata: Any, columns: frozenset[str]) -> int:
+    if not metadata.num_rows:
+        return BATCH_ROWS
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    chunks = (group.column(index) for group in groups for index in range(group.num_columns))
+    size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+    fitting: int = BATCH * metadata.num_rows // max(size, 1)
+    return max(1, min(BATCH_ROWS, fitting))
+
+
+class ParquetSink:
+    """Writes batches of any size to an object, in row groups of a size that readers like."""
+
+    def __init__(self, target: DigestWriter, schema: pa.Schema) -> None:
+        file: Any = target
+        # Dictionaries double the time of writing, and what is written is mostly numbers and ids.
+        self._schema, self._writer = schema, pq.ParquetWriter(file, schema, use_dictionary=False)
+        self._held: list[pa.RecordBatch] = []
+        self._size = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take a batch."""
+        self._held.append(batch)
+        self._size += batch.nbytes
+        if self._size >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is held, and the footer."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            table = pa.Table.from_batches(self._held, self._schema)
+            self._writer.write_table(table, row_group_size=len(table))
+        self._held, self._size = [], 0
