@@ -1,0 +1,88 @@
+"""How a job is waited for, on a worker and in a triggerer alike. Neither sleeps here, nor asks anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeGuard
+
+from airflow_batchtx.errors import JobTimedOut
+from airflow_batchtx.spec.lifecycle import failure, is_final
+from airflow_batchtx.spec.prepared import PreparedInput
+from airflow_batchtx.spec.result import TransformResult
+
+Described: TypeAlias = Mapping[str, Any]  # what DescribeTransformJob answers
+
+# Seconds; real jobs take minutes to get their instances.
+POLL_INTERVAL = 30.0
+# A job is looked at more often while it is young: it may be a small one, on the local engine.
+SHORTEST_PAUSE, SHARE_OF_AGE = 1.0, 0.25
+LONGEST_BACKOFF = 300.0
+
+
+def ended(seen: Described | None) -> TypeGuard[Described]:
+    """Tell whether a look at a job found it ended; None is a look that failed."""
+    return seen is not None and is_final(seen["TransformJobStatus"])
+
+
+def outcome(described: Described, prepared: PreparedInput | None = None) -> TransformResult:
+    """Give the result of a job that Completed; raise the JobFailed that any other end means.
+
+    This is the one end of every way of waiting. `prepared` counts only where the job has read it.
+    """
+    error = failure(described["TransformJobName"], described["TransformJobStatus"], described.get("FailureReason", ""))
+    if error is not None:
+        raise error
+    return result(described, prepared)
+
+
+def result(described: Described, prepared: PreparedInput | None = None) -> TransformResult:
+    """Describe a job as it is now, ended or not."""
+    made = TransformResult.of(described)
+    return TransformResult.of(described, prepared) if prepared and prepared.input == made.input else made
+
+
+def named(job: Any) -> str:
+    """Give the name of a job that is named, or given as the result of its task."""
+    return str(job["job_name"] if isinstance(job, Mapping) else job)
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Says when to look at a job again.
+
+    `deadline` is on `clock`, in seconds since the epoch, so that it outlives the process; None is no deadline.
+    `interval` is the longest pause while all is well, `chance` gives numbers from 0 to 1 for jitter.
+    """
+
+    job_name: str
+    interval: float
+    deadline: float | None
+    clock: Callable[[], float]
+    chance: Callable[[], float]
+    began: float = field(init=False)
+    misses: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def pause(self, seen: Described | None) -> float:
+        """Give the seconds until the next look, after one that found no end; JobTimedOut at the deadline.
+
+        A look that failed never ends the wait: the pause doubles, up to five minutes.
+        """
+        now = self.clock()
+        if self.deadline is not None and now >= self.deadline:
+            raise JobTimedOut(self.job_name, max(now - self.began, 0.0))
+        pause = self._steady(now, seen) if seen is not None else self._backoff()
+        return pause if self.deadline is None else min(pause, self.deadline - now)
+
+    def _steady(self, now: float, seen: Described) -> float:
+        self.misses = 0
+        age: float = now - seen["CreationTime"].timestamp()
+        return min(self.interval, max(SHORTEST_PAUSE, age * SHARE_OF_AGE)) * (0.9 + 0.2 * self.chance())
+
+    def _backoff(self) -> float:
+        self.misses = min(self.misses + 1, 16)
+        longest = min(self.interval * 2.0**self.misses, max(LONGEST_BACKOFF, self.interval))
+        return longest * (0.5 + 0.5 * self.chance())

@@ -1,0 +1,98 @@
+"""What a failed call means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
+
+from airflow_batchtx.errors import JobNameTaken, JobNotFound, JobRefused, QuotaExceeded, ServiceUnavailable
+from airflow_batchtx.hooks.failures import TRANSIENT, meaning
+from tests.fake_sagemaker import refusal
+
+MEANINGS = [
+    ("CreateTransformJob", "ResourceInUse", JobNameTaken),
+    ("CreateTransformJob", "ResourceLimitExceeded", QuotaExceeded),
+    ("CreateTransformJob", "ValidationException", JobRefused),
+    ("CreateTransformJob", "ResourceNotFound", JobRefused),
+    ("CreateTransformJob", "AccessDeniedException", JobRefused),
+    ("DescribeTransformJob", "ValidationException", JobNotFound),
+    ("DescribeTransformJob", "ResourceNotFound", JobNotFound),
+    ("DescribeTransformJob", "AccessDeniedException", JobRefused),
+    ("StopTransformJob", "ValidationException", JobRefused),
+    ("StopTransformJob", "ResourceNotFound", JobNotFound),
+    *(
+        (operation, "ThrottlingException", ServiceUnavailable)
+        for operation in ("CreateTransformJob", "StopTransformJob")
+    ),
+    ("DescribeTransformJob", "ExpiredTokenException", ServiceUnavailable),
+]
+
+
+@pytest.mark.parametrize(("operation", "code", "kind"), MEANINGS)
+def test_operation_and_code_decide(operation: str, code: str, kind: type) -> None:
+    error = meaning(refusal(operation, code, "as AWS puts it"), "nightly")
+
+    assert type(error) is kind
+    assert error.job_name == "nightly"  # type: ignore[attr-defined]
+
+
+def test_a_refusal_keeps_what_aws_says() -> None:
+    error = meaning(refusal("CreateTransformJob", "ValidationException", 'Could not find model "churn"'), "nightly")
+
+    assert isinstance(error, JobRefused)
+    assert (error.code, error.detail) == ("ValidationException", 'Could not find model "churn"')
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(500, ServiceUnavailable), (503, ServiceUnavailable), (429, ServiceUnavailable), (400, JobRefused)],
+)
+def test_a_code_that_nobody_knows_is_judged_by_its_status(status: int, kind: type) -> None:
+    assert type(meaning(refusal("DescribeTransformJob", "Whatever", status=status), "nightly")) is kind
+
+
+URL: dict[str, Any] = {"endpoint_url": "http://localhost:1"}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (EndpointConnectionError(**URL), ServiceUnavailable),
+        (ConnectTimeoutError(**URL), ServiceUnavailable),
+        (ReadTimeoutError(**URL), ServiceUnavailable),
+        (CredentialRetrievalError(provider="iam", error_msg="timed out"), ServiceUnavailable),
+        (NoCredentialsError(), JobRefused),
+        (NoRegionError(), JobRefused),
+        (ParamValidationError(report="Unknown parameter"), JobRefused),
+    ],
+)
+def test_what_never_reached_aws(error: BotoCoreError, kind: type) -> None:
+    assert type(meaning(error, "nightly")) is kind
+
+
+def test_an_answer_without_a_code_is_a_refusal() -> None:
+    assert isinstance(meaning(ClientError({"Error": {}}, "DescribeTransformJob"), "nightly"), JobRefused)
+
+
+def test_what_botocore_would_retry_for_any_service_is_transient_here() -> None:
+    of_other_services = {
+        "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException", "TransactionInProgressException",
+    }  # fmt: skip
+
+    retried = {*ThrottledRetryableChecker._THROTTLED_ERROR_CODES, *TransientRetryableChecker._TRANSIENT_ERROR_CODES}
+
+    assert retried - of_other_services <= TRANSIENT

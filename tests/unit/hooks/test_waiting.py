@@ -1,0 +1,127 @@
+"""When a job is looked at again, and what its end means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_batchtx.errors import JobAlgorithmError, JobFailed, JobStopped, JobTimedOut
+from airflow_batchtx.hooks.waiting import Watch, ended, named, outcome, result
+from airflow_batchtx.spec.prepared import PreparedInput
+from tests.fake_sagemaker import CREATED, FakeSageMaker
+
+NOW = CREATED.timestamp()
+RUNNING = {"TransformJobStatus": "InProgress", "CreationTime": CREATED}
+
+
+def watch(now: float = NOW, *, interval: float = 30, deadline: float | None = None, chance: float = 0.5) -> Watch:
+    return Watch(job_name="nightly", interval=interval, deadline=deadline, clock=lambda: now, chance=lambda: chance)
+
+
+@pytest.mark.parametrize(("age", "pause"), [(0, 1), (4, 1), (40, 10), (120, 30), (7200, 30), (-5, 1)])
+def test_a_young_job_is_looked_at_more_often(age: float, pause: float) -> None:
+    assert watch(NOW + age).pause(RUNNING) == pytest.approx(pause)
+
+
+def test_jitter_spreads_the_looks_by_a_tenth() -> None:
+    assert [watch(NOW + 900, chance=chance).pause(RUNNING) for chance in (0, 1)] == pytest.approx([27, 33])
+
+
+def test_failed_looks_double_the_pause_up_to_five_minutes_and_a_good_one_forgives() -> None:
+    patient = watch(NOW + 900, chance=1)
+
+    pauses = [patient.pause(seen) for seen in (None, None, None, None, None, RUNNING, None)]
+
+    assert pauses == pytest.approx([60, 120, 240, 300, 300, 33, 60])
+
+
+def test_a_pause_never_passes_the_deadline() -> None:
+    assert watch(NOW + 900, deadline=NOW + 907).pause(RUNNING) == 7
+    assert watch(NOW + 900, deadline=NOW + 907).pause(None) == 7
+
+
+@pytest.mark.parametrize("seen", [RUNNING, None])
+def test_at_the_deadline_the_wait_is_over(seen: dict[str, Any] | None) -> None:
+    with pytest.raises(JobTimedOut) as caught:
+        watch(NOW + 900, deadline=NOW + 900).pause(seen)
+
+    assert caught.value.job_name == "nightly"
+
+
+@given(
+    looks=st.lists(st.booleans(), max_size=200),
+    chance=st.floats(0, 1),
+    interval=st.floats(0.01, 600),
+    age=st.floats(-100, 1e6),
+)
+def test_a_pause_is_positive_and_bounded(looks: list[bool], chance: float, interval: float, age: float) -> None:
+    patient = watch(NOW + age, interval=interval, chance=chance)
+
+    for good in looks:
+        assert 0 < patient.pause(RUNNING if good else None) <= max(300, interval * 1.1)
+
+
+@pytest.mark.parametrize(
+    ("status", "over"),
+    [("InProgress", False), ("Stopping", False), ("Completed", True), ("Failed", True), ("Stopped", True)],
+)
+def test_ended(status: str, over: bool) -> None:
+    assert ended({"TransformJobStatus": status}) is over
+
+
+def test_a_failed_look_is_no_end() -> None:
+    assert not ended(None)
+
+
+def described(status: str, reason: str = "") -> dict[str, Any]:
+    fake = FakeSageMaker(reason=reason)
+    fake.add("nightly", [status])
+    return fake.describe_transform_job(TransformJobName="nightly")
+
+
+def test_a_completed_job_gives_its_result() -> None:
+    found = outcome(described("Completed"))
+
+    assert (found.job_name, found.status, found.output) == ("nightly", "Completed", "s3://b/out/")
+    assert (found.provisioning_seconds, found.transform_seconds, found.instance_seconds) == (180, 120, 240)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        ("Stopped", "", JobStopped),
+        ("Failed", "AlgorithmError: See job logs for more information", JobAlgorithmError),
+        ("Failed", "", JobFailed),
+    ],
+)
+def test_any_other_end_is_a_failure(status: str, reason: str, kind: type) -> None:
+    with pytest.raises(JobFailed) as caught:
+        outcome(described(status, reason))
+
+    assert type(caught.value) is kind
+    assert caught.value.reason == reason
+
+
+PREPARED = PreparedInput(
+    input="s3://b/in/", manifest="s3://b/in/_manifest.json", content_type="text/csv", split_type="Line",
+    assemble_with="Line", shards=3, rows=1000,
+)  # fmt: skip
+
+
+def test_a_prepared_input_lends_its_counts_to_the_job_that_read_it() -> None:
+    found = result(described("Completed"), PREPARED)
+
+    assert (found.prepared, found.rows, found.objects) == ("s3://b/in/_manifest.json", 1000, 3)
+
+
+def test_a_job_that_read_something_else_does_not_borrow_them() -> None:
+    other = PreparedInput.read({**PREPARED.to_dict(), "input": "s3://b/other/"})
+
+    assert result(described("Completed"), other).prepared is None
+
+
+def test_a_job_is_named_by_its_name_or_by_its_result() -> None:
+    assert named("nightly") == named(result(described("Completed")).to_dict()) == "nightly"
