@@ -35,6 +35,16 @@ class _Terms:
         return source
 
     @property
+    def content_type(self) -> str:
+        """The type of the input, empty where it is not given."""
+        return self.text("TransformInput", "ContentType", "")
+
+    @property
+    def accept(self) -> str:
+        """The type of the answers; one that is not given is that of the input."""
+        return self.text("TransformOutput", "Accept", self.content_type)
+
+    @property
     def joins(self) -> bool:
         """Tell whether predictions are joined with their input."""
         return self.text("DataProcessing", "JoinSource") == "Input"
@@ -96,7 +106,7 @@ def _instance_count(terms: _Terms) -> Iterator[str]:
 def _join(terms: _Terms) -> Iterator[str]:
     if not terms.joins:
         return
-    content_type, accept = terms.text("TransformInput", "ContentType", ""), terms.text("TransformOutput", "Accept", "")
+    content_type, accept = terms.content_type, terms.accept
     if _media_type(content_type) != _media_type(accept):
         yield f'With JoinSource "Input", Accept "{accept}" must match ContentType "{content_type}".'
     split, assemble = terms.text("TransformInput", "SplitType"), terms.text("TransformOutput", "AssembleWith")
@@ -108,29 +118,27 @@ def _processed_types(terms: _Terms) -> Iterator[str]:
     users = [*terms.filters, *(["JoinSource"] if terms.joins else [])]
     if not users:
         return
-    parts = {"ContentType": ("TransformInput", "ContentType"), "Accept": ("TransformOutput", "Accept")}
-    for name, (part, member) in parts.items():
-        media_type = _media_type(terms.text(part, member, ""))
-        if media_type not in limits.PROCESSED_TYPES:
+    for name, media_type in {"ContentType": terms.content_type, "Accept": terms.accept}.items():
+        if _media_type(media_type) not in limits.PROCESSED_TYPES:
             yield f'With {", ".join(users)}, {name} "{media_type}" must be one of {", ".join(limits.PROCESSED_TYPES)}.'
 
 
 def _csv_lines(terms: _Terms) -> Iterator[str]:
     # Developer guide, batch-transform-data-processing: text/csv is split and assembled by line.
     sides = {
-        "SplitType": ("TransformInput", "ContentType", "SplitType", terms.joins or "InputFilter" in terms.filters),
-        "AssembleWith": ("TransformOutput", "Accept", "AssembleWith", terms.joins or "OutputFilter" in terms.filters),
+        "SplitType": ("TransformInput", terms.content_type, terms.joins or "InputFilter" in terms.filters),
+        "AssembleWith": ("TransformOutput", terms.accept, terms.joins or "OutputFilter" in terms.filters),
     }
-    for name, (part, media_type, member, processed) in sides.items():
-        found, is_csv = terms.text(part, member), _media_type(terms.text(part, media_type, "")) == "text/csv"
-        if processed and is_csv and found != "Line":
+    for name, (part, media_type, processed) in sides.items():
+        found = terms.text(part, name)
+        if processed and _media_type(media_type) == "text/csv" and found != "Line":
             yield f'With DataProcessing on text/csv, {name} "{found}" must be "Line".'
 
 
 def _filters(terms: _Terms) -> Iterator[str]:
-    sides = {"InputFilter": ("TransformInput", "ContentType"), "OutputFilter": ("TransformOutput", "Accept")}
+    media_types = {"InputFilter": terms.content_type, "OutputFilter": terms.accept}
     for name, path in terms.filters.items():
-        if refused := _refused(path, _media_type(terms.text(*sides[name], default=""))):
+        if refused := _refused(path, _media_type(media_types[name])):
             yield f'Invalid {name}: "{path}". {refused}'
 
 

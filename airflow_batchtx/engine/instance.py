@@ -1,0 +1,166 @@
+"""One instance of a transform job, as a process: `python -m airflow_batchtx.engine.instance`.
+
+It reads its order from the first line of standard input, tells events on standard output, and ends when its standard
+input does: uploads are aborted and the model server is ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from airflow_batchtx.engine import reasons
+from airflow_batchtx.engine.children import GRACE, when_parent_ends
+from airflow_batchtx.engine.logs import object_lines
+from airflow_batchtx.engine.order import Event, EventKind, Order
+from airflow_batchtx.engine.transforming import Transformer
+from airflow_batchtx.engine.window import Budget, Lane
+from airflow_batchtx.errors import BatchTransformError, ModelServerError, TransformStopped
+from airflow_batchtx.modelserver.client import ModelClient
+from airflow_batchtx.modelserver.contract import STRATEGY_NAMES
+from airflow_batchtx.modelserver.launch import Container, launch
+from airflow_batchtx.planning.settings import Settings, Wishes, effective
+from airflow_batchtx.planning.transfers import Transfer
+
+log = logging.getLogger(__name__)
+
+# Objects that an instance has open at once, beyond the requests in flight: reading and writing small ones takes longer
+# than most models do.
+_STREAMS_BEYOND = 8
+
+Tell = Callable[[EventKind, str], None]
+
+
+def main() -> None:
+    """Carry out the order on standard input; never returns."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    # What libraries print must not come between the events.
+    os.dup2(2, 1)
+    logging.basicConfig(level=logging.WARNING, format="instance: %(levelname)s %(name)s: %(message)s")
+    if not (line := sys.stdin.readline()):
+        os._exit(0)
+    stopping, writing = threading.Event(), threading.Lock()
+
+    def tell(kind: EventKind, text: str) -> None:
+        with writing:
+            out.write(Event(kind, text).to_json() + "\n")
+
+    def stop() -> None:
+        stopping.set()
+        time.sleep(0.8 * GRACE)
+        os._exit(1)
+
+    when_parent_ends(stop)
+    code = 1
+    try:
+        carry_out(Order.from_json(line), tell, stopping)
+        code = 0
+    except TransformStopped:
+        code = 0
+    except BrokenPipeError:
+        log.debug("the engine is gone")
+    except Exception:
+        log.exception("the instance failed")
+    finally:
+        # Requests that nobody waits for any more must not keep the process.
+        os._exit(code)
+
+
+def carry_out(order: Order, tell: Tell, stopping: threading.Event) -> None:
+    """Start the model server and transform all objects of the order."""
+    try:
+        with closing(launch(_container(order))) as server:
+            client = ModelClient(
+                server.url, timeout=order.terms.invocation_seconds, retries=order.terms.invocation_retries
+            )
+            store = order.s3.open()
+            deadline = time.monotonic() + order.ping_seconds
+            client.ping(deadline=deadline, ended=lambda: "stopping" if stopping.is_set() else server.ended())
+            settings = effective(order.terms.wishes, _container_wishes(client))
+            tell(EventKind.DATA_LOG, _settings_line(settings))
+            pool = ThreadPoolExecutor(settings.max_concurrent_transforms, thread_name_prefix="invoke")
+            lane = Lane(pool, settings.max_concurrent_transforms, Budget(_budget(settings, order.transfers)), stopping)
+            transformer = Transformer(store, client, order.terms, settings, lane)
+            transform_all(order.transfers, transformer.transform, tell, lane)
+            pool.shutdown(wait=False)
+    except ModelServerError as error:
+        for text in [error.detail, *error.body.splitlines()]:
+            tell(EventKind.DATA_LOG, text)
+        tell(EventKind.FAILED, reasons.reason(error))
+    tell(EventKind.ENDED, "")
+
+
+def transform_all(
+    transfers: tuple[Transfer, ...], transform: Callable[[Transfer], None], tell: Tell, lane: Lane
+) -> None:
+    """Try every object, several at once, and tell what became of each; TransformStopped where the job is to stop."""
+
+    def attempt(transfer: Transfer) -> None:
+        if lane.stopping.is_set():
+            return
+        try:
+            transform(transfer)
+        except Exception as error:  # noqa: BLE001 whatever fails one object must not touch the others
+            if not lane.stopping.is_set():
+                _tell_failure(transfer, error, tell)
+        else:
+            tell(EventKind.DONE, str(transfer.source))
+
+    streams = ThreadPoolExecutor(lane.threads + _STREAMS_BEYOND, thread_name_prefix="object")
+    for _ in streams.map(attempt, transfers):
+        ...
+    streams.shutdown()
+    if lane.stopping.is_set():
+        raise TransformStopped
+
+
+def _tell_failure(transfer: Transfer, error: Exception, tell: Tell) -> None:
+    if isinstance(error, ModelServerError):
+        lines = object_lines(transfer.source, error.detail, error.body)
+    else:
+        lines = object_lines(transfer.source, str(error) or type(error).__name__)
+    if not isinstance(error, BatchTransformError):
+        log.error("%s failed", transfer.source, exc_info=error)
+    for line in lines:
+        tell(EventKind.DATA_LOG, line)
+    tell(EventKind.FAILED, reasons.reason(error))
+
+
+def _container(order: Order) -> Container:
+    told = order.container
+    return Container(
+        image=told.image,
+        log=Path(told.log),
+        model_dir=Path(told.model_dir) if told.model_dir else None,
+        environment=told.environment,
+    )
+
+
+def _container_wishes(client: ModelClient) -> Wishes:
+    if (asked := client.execution_parameters()) is None:
+        return Wishes()
+    return Wishes(asked.max_concurrent_transforms, asked.max_payload_in_mb, asked.batch_strategy)
+
+
+def _settings_line(settings: Settings) -> str:
+    return (
+        f"MaxConcurrentTransforms={settings.max_concurrent_transforms}, MaxPayloadInMB={settings.max_payload_in_mb},"
+        f" BatchStrategy={STRATEGY_NAMES[settings.batch_strategy]}"
+    )
+
+
+def _budget(settings: Settings, transfers: tuple[Transfer, ...]) -> int:
+    """Give the bytes of payload that may be held: one payload for each request in flight, and one being read."""
+    payload = settings.max_payload or max(transfer.size for transfer in transfers)
+    return payload * (settings.max_concurrent_transforms + 1)
+
+
+if __name__ == "__main__":
+    main()
