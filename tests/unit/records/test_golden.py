@@ -1,0 +1,103 @@
+"""Every golden case of tests/golden/data-processing, without an engine: cut, filter, answer, join, assemble."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_batchtx.errors import InvalidJsonPath, RecordError
+from airflow_batchtx.records import framing, jsonpath
+from airflow_batchtx.records.compression import Gunzipped
+from airflow_batchtx.records.processing import DataProcessing, Processor
+from airflow_batchtx.spec.enums import AssembleWith, BatchStrategy, JoinSource, SplitType
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "data-processing"
+LIMIT = 6 * 1024 * 1024
+SOURCES = {"Gzip": Gunzipped, "None": lambda source: source}
+
+
+def cases(wanted: str) -> Iterator[Any]:
+    for file in sorted(GOLDEN.glob("*.json")):
+        for case in json.loads(file.read_text(encoding="utf-8")):
+            if (
+                next((key for key in ("create_refused_with", "job_fails_with") if key in case), "expected_out")
+                == wanted
+            ):
+                yield pytest.param(case, id=f"{file.stem}-{case['id']}")
+
+
+def as_bytes(written: str | dict[str, str]) -> bytes:
+    return written.encode() if isinstance(written, str) else base64.b64decode(written["base64"])
+
+
+class Run:
+    """One object's way through a job; `sent` is what a model was asked, `out` the output object."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.case = case
+        self.sent: list[bytes] = []
+        self.out = b""
+
+    def __call__(self) -> None:
+        wanted = self.case["DataProcessing"]
+        processing = DataProcessing(wanted["InputFilter"], JoinSource(wanted["JoinSource"]), wanted["OutputFilter"])
+        processor = Processor(
+            processing,
+            content_type=self.case["ContentType"],
+            accept=self.case["Accept"],
+            assemble_with=AssembleWith(self.case["AssembleWith"]),
+        )
+        answers = map(as_bytes, self.case["model_answers"] or ())
+        for payload in self.payloads(blank_lines=not processor.reads_records):
+            self.sent.append(processor.request(payload))
+            self.out += processor.output(payload, next(answers))
+        assert next(answers, None) is None
+
+    def payloads(self, *, blank_lines: bool) -> Iterator[bytes]:
+        source = SOURCES[self.case.get("CompressionType", "None")](io.BytesIO(as_bytes(self.case["input"])))
+        strategy = BatchStrategy(self.case["BatchStrategy"] or "MultiRecord")
+        split_type = SplitType(self.case["SplitType"])
+        return framing.payloads(source, split_type, strategy, LIMIT, blank_lines=blank_lines)
+
+
+@pytest.mark.parametrize("case", cases("expected_out"))
+def test_what_comes_out(case: dict[str, Any]) -> None:
+    run = Run(case)
+
+    run()
+
+    assert run.sent == [as_bytes(body) for body in case["to_model"]]
+    assert run.out == as_bytes(case["expected_out"])
+
+
+@pytest.mark.parametrize("case", cases("job_fails_with"))
+def test_what_fails_while_the_job_runs(case: dict[str, Any]) -> None:
+    run = Run(case)
+
+    with pytest.raises(RecordError) as caught:
+        run()
+
+    assert case["job_fails_with"] in caught.value.detail
+    if case["to_model"] is not None:
+        assert run.sent == [as_bytes(body) for body in case["to_model"]]
+
+
+@pytest.mark.parametrize("case", cases("create_refused_with"))
+def test_what_is_refused_at_create(case: dict[str, Any]) -> None:
+    with pytest.raises(InvalidJsonPath) as caught:
+        for name in ("InputFilter", "OutputFilter"):
+            jsonpath.check(case["DataProcessing"][name], case["ContentType"])
+
+    assert case["create_refused_with"] in caught.value.detail
+
+
+@pytest.mark.parametrize("case", [*cases("expected_out"), *cases("job_fails_with")])
+def test_what_runs_is_not_refused_at_create(case: dict[str, Any]) -> None:
+    for name in ("InputFilter", "OutputFilter"):
+        jsonpath.check(case["DataProcessing"][name], case["ContentType"])
