@@ -37,10 +37,8 @@ SERVERS: dict[str, tuple[str, str]] = {
     "our handler server": (
         "airflow_batchtx",
         """
-from airflow_batchtx.modelserver.httpserver import Reply, serve
-from airflow_batchtx.modelserver.httpserver import listen
-server = listen(PORT)
-serve(server, lambda request: Reply(200, request.body))
+from airflow_batchtx.modelserver.httpserver import Reply, listen, serve
+serve(listen(PORT), lambda request: Reply(200, request.body))
 """,
     ),
     "uvicorn, h11": (

@@ -24,6 +24,7 @@ _PARAMETERS_SECONDS = 60.0
 # SageMaker pings about once a second; the first looks come quicker, since a local server starts in a fraction of one.
 _FIRST_PAUSES = (0.05, 0.1, 0.2, 0.4)
 _PAUSE = 1.0
+_LEAST_SECONDS = 0.001
 # How much of an error's body is kept for people to read.
 _KEPT_BODY = 64 * 1024
 
@@ -139,13 +140,14 @@ class ModelClient:
         if isinstance(body, Iterator):
             connection.close()
         sent = body if isinstance(body, bytes | bytearray | memoryview) else _Guarded(body)
-        was_kept = connection.is_kept()
+        was_kept, expires = connection.is_kept(), self._clock() + self._timeout
         try:
             return connection.exchange("POST", contract.INVOCATIONS, headers, sent, seconds=self._timeout)
         except ConnectionError:
             if not was_kept or connection.answered:
                 raise
-        return connection.exchange("POST", contract.INVOCATIONS, headers, sent, seconds=self._timeout)
+        left = max(expires - self._clock(), _LEAST_SECONDS)
+        return connection.exchange("POST", contract.INVOCATIONS, headers, sent, seconds=left)
 
     def _kept(self) -> Connection:
         connection: Connection | None = getattr(self._own, "connection", None)

@@ -8,7 +8,7 @@ import select
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from urllib.parse import SplitResult
 
 Body = bytes | bytearray | memoryview | Iterable[bytes]
@@ -135,7 +135,7 @@ class _BoundedSocket:
     def makefile(self, mode: str) -> io.BufferedReader:
         """Open what the server sends; it stays open when the socket is closed, as a socket's own file does."""
         assert mode == "rb"
-        return io.BufferedReader(_BoundedFile(self, self._inner.makefile("rb", buffering=0)), _READ_BUFFER)
+        return _WholeLines(_BoundedFile(self, self._inner.makefile("rb", buffering=0)), _READ_BUFFER)
 
     def is_readable(self) -> bool:
         """Tell whether the server sent something or hung up."""
@@ -146,6 +146,19 @@ class _BoundedSocket:
     def close(self) -> None:
         """Close the socket."""
         self._inner.close()
+
+
+class _WholeLines(io.BufferedReader):
+    """Refuses an answer cut off in its headers, which http.client would take for a whole one without a body."""
+
+    _begun = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if not line.endswith(b"\n") and (line or self._begun) and len(line) != size:
+            raise IncompleteRead(line)
+        self._begun = True
+        return line
 
 
 class _BoundedFile(io.RawIOBase):

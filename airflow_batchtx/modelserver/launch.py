@@ -88,6 +88,12 @@ class RunningServer:
 
 
 def _running(container: Container, _host: Mapping[str, str]) -> ModelServer:
+    try:
+        usable = urlsplit(container.image).hostname is not None and urlsplit(container.image).port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise errors.InvalidModelData(f"Image {container.image!r} is no usable URL: write http://HOST:PORT.")
     return RunningServer(container.image)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import tarfile
 import zlib
@@ -32,8 +33,20 @@ def unpack(archive: Readable, target: Path) -> None:
                     members.extract(member, target, **_SAFELY) if _SAFELY else _extract(members, member, target)
             while plain.read(1 << 20):
                 """The checksum stands at the very end."""
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, UnicodeError, ValueError) as error:
-        raise errors.InvalidModelData(f"ModelDataUrl is not a tar.gz that can be unpacked: {error}") from error
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
+        raise _unfit(error) from error
+    except OSError as error:
+        if error.errno in _BAD_NAMES:
+            raise _unfit(error) from error
+        raise
+
+
+def _unfit(error: Exception) -> errors.InvalidModelData:
+    return errors.InvalidModelData(f"ModelDataUrl is not a tar.gz that can be unpacked: {error}")
+
+
+# What the file system says of members' names; whatever else it says is the machine's trouble, not the archive's.
+_BAD_NAMES = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ})
 
 
 # Python has the filter since 3.10.12 and 3.11.4.

@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _end_with_parent()
     server = httpserver.listen(options.port)
     _report(options.report_fd, {"port": server.server_port})
+    if (options.model_dir / contract.CODE_FOLDER / "requirements.txt").is_file():
+        sys.stderr.write("code/requirements.txt is not installed: the handler has the packages of this Python.\n")
     try:
         model = toolkit.load(options.model_dir, os.environ)
     except Exception as error:  # noqa: BLE001  # whatever a handler raises is its error, and told as such
