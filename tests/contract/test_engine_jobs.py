@@ -26,6 +26,7 @@ def held(desk: Desk) -> str:
     """A model that answers once the test lets it."""
     desk.put_at("in/a.csv", b"1\n")
     desk.models.release.clear()
+    desk.models.entered.clear()
     return desk.model(desk.models.url("held"))
 
 
@@ -122,7 +123,7 @@ def test_a_job_that_is_not_there(desk: Desk) -> None:
 
 def test_a_running_job_is_stopped(desk: Desk, held: str) -> None:
     name = desk.start(held)
-    desk.models.entered.wait(20)
+    assert desk.models.entered.wait(20)
     running = desk.client.describe_transform_job(TransformJobName=name)
 
     desk.client.stop_transform_job(TransformJobName=name)
