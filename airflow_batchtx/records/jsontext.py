@@ -27,6 +27,7 @@ def _no_number(name: str) -> Json:
 
 
 _DECODER = json.JSONDecoder(parse_float=str.encode, parse_int=str.encode, parse_constant=_no_number)
+_CLOSING = '}]"'
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -47,15 +48,17 @@ def value(text: str, origin: str) -> Json:
 
 
 def values(text: str, origin: str) -> list[Json]:
-    """Read all documents of a text, with nothing or white space between them."""
+    """Read all documents of a text, with white space between them; after brackets and quotes it may be missing."""
     found, at = list[Json](), _after_blank(text, 0)
     while at < len(text):
         try:
-            document, at = _DECODER.raw_decode(text, at)
+            document, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             raise _malformed(origin, str(error), text[at:]) from error
         found.append(document)
-        at = _after_blank(text, at)
+        if (after := _after_blank(text, end)) == end < len(text) and text[end - 1] not in _CLOSING:
+            raise _malformed(origin, "Extra data", text[at:])
+        at = after
     return found
 
 

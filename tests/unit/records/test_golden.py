@@ -36,6 +36,11 @@ def as_bytes(written: str | dict[str, str]) -> bytes:
     return written.encode() if isinstance(written, str) else base64.b64decode(written["base64"])
 
 
+def check_filters(case: dict[str, Any]) -> None:
+    for name in ("InputFilter", "OutputFilter"):
+        jsonpath.check(case["DataProcessing"][name], case["ContentType"])
+
+
 class Run:
     """One object's way through a job; `sent` is what a model was asked, `out` the output object."""
 
@@ -91,13 +96,11 @@ def test_what_fails_while_the_job_runs(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", cases("create_refused_with"))
 def test_what_is_refused_at_create(case: dict[str, Any]) -> None:
     with pytest.raises(InvalidJsonPath) as caught:
-        for name in ("InputFilter", "OutputFilter"):
-            jsonpath.check(case["DataProcessing"][name], case["ContentType"])
+        check_filters(case)
 
     assert case["create_refused_with"] in caught.value.detail
 
 
 @pytest.mark.parametrize("case", [*cases("expected_out"), *cases("job_fails_with")])
 def test_what_runs_is_not_refused_at_create(case: dict[str, Any]) -> None:
-    for name in ("InputFilter", "OutputFilter"):
-        jsonpath.check(case["DataProcessing"][name], case["ContentType"])
+    check_filters(case)
