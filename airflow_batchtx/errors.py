@@ -6,8 +6,8 @@ survive pickling between a worker, its supervisor and the scheduler.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -16,7 +16,7 @@ class BatchTransformError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own __reduce__ replays `args`, which a dataclass with keyword fields leaves incomplete.
-        return _rebuilt, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})  # type: ignore[arg-type]
+        return _rebuilt, (type(self), {member.name: getattr(self, member.name) for member in fields(self)})  # type: ignore[arg-type]
 
 
 def _rebuilt(kind: type[BatchTransformError], data: dict[str, Any]) -> BatchTransformError:
@@ -300,6 +300,18 @@ class AssociationError(BatchTransformError):
 @dataclass(eq=False)
 class OutputMissing(AssociationError):
     """An input object has no output."""
+
+
+@dataclass(eq=False)
+class StaleOutput(AssociationError):
+    """An output is older than what it should answer: an earlier job wrote it."""
+
+
+@dataclass(eq=False)
+class TypeTooNarrow(AssociationError):
+    """Predictions that are not of the types that they should have; `needed` gives the types that hold them."""
+
+    needed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from airflow_batchtx.storage.tables.streams import DigestWriter
+
 _TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_date,
     pa.types.is_time, pa.types.is_timestamp, pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
@@ -58,13 +60,6 @@ def quoted_lines(batch: pa.RecordBatch) -> bytes:
     return sink.getvalue().encode()
 
 
-def header(names: list[str]) -> bytes:
-    """Write the line of column names."""
-    sink = io.StringIO(newline="")
-    csv.writer(sink, lineterminator="\n").writerow(names)
-    return sink.getvalue().encode()
-
-
 def line_breaks(batch: pa.RecordBatch) -> Iterator[tuple[int, str, str]]:
     """Yield every cell that goes over more than one line: its row from 0, its column, its text."""
     for name, column in zip(batch.schema.names, _textual(batch).columns, strict=True):
@@ -95,3 +90,24 @@ def _has_blank(column: Any) -> bool:
         return True
     is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     return is_text and pc.min(pc.binary_length(column)).as_py() == 0
+
+
+class CsvSink:
+    """Writes batches to an object as CSV, column names first."""
+
+    def __init__(self, target: DigestWriter, schema: pa.Schema) -> None:
+        self._target = target
+        target.write(_header(schema.names))
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take a batch."""
+        self._target.write(lines(batch))
+
+    def close(self) -> None:
+        """Do nothing more: every line is written."""
+
+
+def _header(names: list[str]) -> bytes:
+    sink = io.StringIO(newline="")
+    csv.writer(sink, lineterminator="\n").writerow(names)
+    return sink.getvalue().encode()

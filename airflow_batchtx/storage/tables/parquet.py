@@ -30,6 +30,11 @@ def schema_of(store: ObjectStore, found: StoredObject) -> pa.Schema:
         raise MalformedRecord(f"is no Parquet: {error}") from error
 
 
+def row_count(file: BinaryIO) -> int:
+    """Count the rows of a file by its footer."""
+    return pq.ParquetFile(file).metadata.num_rows
+
+
 def batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield the columns in the order asked for, batch by batch, the same batches for the same object."""
     # Without a buffer size a whole row group's columns would be held in memory.

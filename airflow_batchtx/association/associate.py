@@ -1,0 +1,158 @@
+"""Makes one proved table of rows and predictions."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_batchtx.association.answers import UNPREPARED, answered, width
+from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
+from airflow_batchtx.association.pairing import Pair, pairs
+from airflow_batchtx.association.request import TYPES, AssociateRequest
+from airflow_batchtx.errors import InvalidInput, Problem, TypeTooNarrow, refuse
+from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput, Part
+from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.tables.csv_text import CsvSink, is_textual
+from airflow_batchtx.storage.tables.parquet import ParquetSink, schema_of
+from airflow_batchtx.storage.tables.streams import DigestWriter
+
+log = logging.getLogger(__name__)
+
+_OURS = re.compile(r"part-\d{5,}\.(parquet|csv)")
+SINKS: Mapping[str, type[ParquetSink | CsvSink]] = {"parquet": ParquetSink, "csv": CsvSink}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The table's columns: what was known of a row, and the model's answers with their types so far."""
+
+    known: pa.Schema
+    predictions: Mapping[str, str]
+    given: frozenset[str]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow's schema of the table."""
+        kinds: Any = pa.type_for_alias
+        answers = [pa.field(name, kinds(kind)) for name, kind in self.predictions.items()]
+        return pa.schema([pa.field(field.name, field.type) for field in self.known] + answers)
+
+
+def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput:
+    """Write one part for each input object, then `_manifest.json`, then `_SUCCESS`.
+
+    Every row stands beside its own answer: the pairs are proved by name, time and count before anything is published.
+    `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left. The same rows and
+    answers give the same bytes. Memory does not grow with the data.
+    """
+    paired = pairs(store, request.result)
+    columns = _columns(store, request, paired)
+    _clear(store, request)
+    try:
+        columns, parts = _written(store, request, paired, columns)
+        manifest = _manifest(request, columns, parts)
+        store.put(request.manifest, manifest.to_json(), content_type="application/json")
+        store.put(request.success, b"")
+    except BaseException:
+        _clear(store, request)
+        raise
+    log.info("%d rows of %d inputs stand beside their predictions in %s", manifest.rows, len(parts), request.output)
+    return AssociatedOutput(
+        output=str(request.output),
+        manifest=str(request.manifest),
+        rows=manifest.rows,
+        parts=len(parts),
+        columns=tuple(manifest.columns),
+        job_name=request.result.job_name,
+    )
+
+
+def _clear(store: ObjectStore, request: AssociateRequest) -> None:
+    store.delete([request.success, request.manifest])
+    below = ((found.uri, found.uri.key[len(request.output.key) :]) for found in store.objects(request.output))
+    store.delete(uri for uri, path in below if _OURS.fullmatch(path))
+
+
+# --------------------------------------------------------------------------------------------------- the columns
+
+
+def _columns(store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...]) -> Columns:
+    kept = paired[0].kept
+    known = UNPREPARED if kept is None else schema_of(store, store.stat(kept))
+    count = width(store, paired)
+    names = ("prediction",) if count == 1 else tuple(f"prediction_{index}" for index in range(count))
+    asked = dict.fromkeys(names) if request.predictions is None else request.predictions
+    refuse(InvalidInput, "associate", _unfit(request, known, tuple(asked), count))
+    given = frozenset(name for name, kind in asked.items() if kind)
+    return Columns(known, {name: kind or TYPES[0] for name, kind in asked.items()}, given)
+
+
+def _unfit(request: AssociateRequest, known: pa.Schema, names: tuple[str, ...], count: int) -> Iterator[Problem]:
+    if len(names) != count:
+        rule = f"names {len(names)} columns, the model gives {count}"
+        yield Problem("predictions", names, rule, "Name each of them.")
+    if both := sorted(set(names) & set(known.names)):
+        yield Problem("predictions", both, "is the name of a kept column too", "Give predictions= other names.")
+    for field in known:
+        if request.format == "csv" and not is_textual(field.type):
+            rule = f"is {field.type}, which no CSV cell can hold"
+            yield Problem("format", field.name, rule, "Write Parquet, or do not keep the column.")
+
+
+# ------------------------------------------------------------------------------------------------------ the parts
+
+
+def _written(
+    store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...], columns: Columns
+) -> tuple[Columns, tuple[Part, ...]]:
+    """Write all parts in the narrowest types; begin again where a value turns out to need wider ones."""
+    try:
+        return columns, tuple(_part(store, request, number, pair, columns) for number, pair in enumerate(paired))
+    except TypeTooNarrow as narrow:
+        if columns.given & narrow.needed.keys():
+            raise
+        wider = replace(columns, predictions={**columns.predictions, **narrow.needed})
+    return _written(store, request, paired, wider)
+
+
+def _part(store: ObjectStore, request: AssociateRequest, number: int, pair: Pair, columns: Columns) -> Part:
+    uri, rows = request.output / f"part-{number:05d}.{request.format}", 0
+    with store.writer(uri) as target:
+        digest = DigestWriter(target)
+        with closing(SINKS[request.format](digest, columns.schema)) as sink:
+            for known, answers in answered(store, pair, tuple(columns.predictions), columns.known):
+                typed = _typed(pair, rows, answers, columns.predictions)
+                sink.write(pa.RecordBatch.from_arrays([*known.columns, *typed], schema=columns.schema))
+                rows += known.num_rows
+    source, output = str(pair.source), str(pair.answers.uri)
+    return Part(uri=str(uri), rows=rows, bytes=digest.size, sha256=digest.sha256, input=source, output=output)
+
+
+def _typed(pair: Pair, before: int, answers: pa.RecordBatch, kinds: Mapping[str, str]) -> list[Any]:
+    columns = [held(answers.column(name), kind) for name, kind in kinds.items()]
+    if all(column is not None for column in columns):
+        return columns
+    needed = {
+        name: narrowest(answers.column(name), kind)
+        for (name, kind), column in zip(kinds.items(), columns, strict=True)
+        if column is None
+    }
+    name = next(iter(needed))
+    index, value = first_beyond(answers.column(name), kinds[name])
+    raise TypeTooNarrow(str(pair.answers.uri), f"{name} = {value!r} is no {kinds[name]}", before + index + 1, needed)
+
+
+def _manifest(request: AssociateRequest, columns: Columns, parts: tuple[Part, ...]) -> AssociatedManifest:
+    return AssociatedManifest(
+        job_name=request.result.job_name,
+        format=request.format,
+        columns={field.name: str(field.type) for field in columns.schema},
+        predictions=tuple(columns.predictions),
+        parts=parts,
+    )

@@ -1,0 +1,98 @@
+"""Which output answers which input: by name, never by guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_batchtx.errors import AssociationError, MalformedRecord, OutputMissing, StaleOutput
+from airflow_batchtx.planning.transfers import Transfer, output_of, transfers
+from airflow_batchtx.spec.manifest import PreparedManifest
+from airflow_batchtx.spec.result import TransformResult
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import ObjectStore, StoredObject
+
+# How many missing outputs are named.
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An input object and its output. `rows` and `kept` are prepare's; None where the input was not prepared."""
+
+    source: S3Uri
+    answers: StoredObject
+    rows: int | None = None
+    kept: S3Uri | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    source: S3Uri
+    target: S3Uri
+    since: datetime | None
+    rows: int | None = None
+    kept: S3Uri | None = None
+
+
+def pairs(store: ObjectStore, result: TransformResult) -> tuple[Pair, ...]:
+    """Give every input object with its output, in the order of the input.
+
+    OutputMissing names all inputs without one; StaleOutput an output that is older than its input or than the job, by
+    S3's own clock: an earlier job wrote it. AssociationError says that the input was prepared anew since.
+    """
+    expected = tuple(_listed(store, result) if result.prepared is None else _prepared(store, result))
+    wanted = {one.target for one in expected}
+    folder = S3Uri.parse(result.output).as_folder()
+    found = {stored.uri: stored for stored in store.objects(folder) if stored.uri in wanted}
+    _refuse_missing(expected, found)
+    created = datetime.fromisoformat(result.created).replace(microsecond=0) if result.created else None
+    for one in expected:
+        _refuse_stale(one, found[one.target], created)
+    return tuple(Pair(one.source, found[one.target], one.rows, one.kept) for one in expected)
+
+
+def _prepared(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:
+    uri = S3Uri.parse(result.prepared or "")
+    manifest = _manifest(store, uri)
+    if (manifest.input, manifest.rows, len(manifest.shards)) != (result.input, result.rows, result.objects):
+        raise AssociationError(str(uri), f"was written anew since job {result.job_name} read what it lists")
+    base, since = len(S3Uri.parse(manifest.input).folder.key), store.stat(uri).last_modified
+    for shard in manifest.shards:
+        source = S3Uri.parse(shard.uri)
+        target = output_of(source.key[base:], S3Uri.parse(result.output))
+        yield _Expected(source, target, since, shard.rows, S3Uri.parse(shard.kept) if shard.kept else None)
+
+
+def _manifest(store: ObjectStore, uri: S3Uri) -> PreparedManifest:
+    try:
+        return PreparedManifest.read(store.get(uri))
+    except MalformedRecord as error:
+        raise AssociationError(str(uri), error.detail) from error
+
+
+def _listed(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:
+    prefix = S3Uri.parse(result.input)
+    found = {stored.uri: stored for stored in store.objects(prefix) if stored.size}
+    if not found:
+        raise AssociationError(str(prefix), "holds no objects: there is nothing that the answers could belong to")
+    planned: Iterable[Transfer] = transfers(
+        prefix, ((stored.uri, stored.size) for stored in found.values()), S3Uri.parse(result.output)
+    )
+    return (_Expected(one.source, one.target, found[one.source].last_modified) for one in planned)
+
+
+def _refuse_missing(expected: tuple[_Expected, ...], found: dict[S3Uri, StoredObject]) -> None:
+    missing = [one for one in expected if one.target not in found]
+    if missing:
+        named = ", ".join(str(one.target) for one in missing[:MOST]) + ", ..." * (len(missing) > MOST)
+        detail = f"{len(missing)} of {len(expected)} inputs have no output; missing: {named}"
+        raise OutputMissing(str(missing[0].source), detail)
+
+
+def _refuse_stale(one: _Expected, answers: StoredObject, created: datetime | None) -> None:
+    # S3 gives whole seconds: what happened within one is not told apart.
+    for since, what in ((one.since, f"its input {one.source} was written"), (created, "the job was created")):
+        if answers.last_modified and since and answers.last_modified < since.replace(microsecond=0):
+            raise StaleOutput(str(answers.uri), f"is older than it could be: {what} at {since.isoformat()}")
