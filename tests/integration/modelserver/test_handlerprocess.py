@@ -112,9 +112,12 @@ def test_requirements_are_not_passed_over_in_silence(tmp_path: Path) -> None:
     whole = container(tmp_path, "import not_installed")
     assert whole.model_dir
     (whole.model_dir / "code" / "requirements.txt").write_text("not-installed")
-    with closing(launch(whole)) as server, closing(ModelClient(server.url)) as client:
-        with pytest.raises(errors.ModelNotReady):
-            client.ping(deadline=time.monotonic() + 60, ended=server.ended)
+    with (
+        closing(launch(whole)) as server,
+        closing(ModelClient(server.url)) as client,
+        pytest.raises(errors.ModelNotReady),
+    ):
+        client.ping(deadline=time.monotonic() + 60, ended=server.ended)
 
     assert whole.log.read_text().startswith("code/requirements.txt is not installed")
 
