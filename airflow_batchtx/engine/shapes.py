@@ -144,7 +144,7 @@ def _broken(value: Any, shape: Shape) -> Iterator[str]:
     if isinstance(shape, StringShape):
         if shape.enum and value not in shape.enum:
             yield _one_of(shape.enum)
-        if (pattern := shape.metadata.get("pattern")) and not _compiled(pattern).fullmatch(value):
+        if (pattern := shape.metadata.get("pattern")) and not compiled(pattern).fullmatch(value):
             yield _matching(pattern)
 
 
@@ -188,7 +188,8 @@ _JAVA_CLASSES = {
 
 
 @functools.cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of the service model."""
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern)
