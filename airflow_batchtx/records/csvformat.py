@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from operator import itemgetter
 
 from airflow_batchtx.records import csvrows, lines
 from airflow_batchtx.records.formats import ANSWER, INPUT, matched
-from airflow_batchtx.records.jsonpath import JsonPath, Slice
+from airflow_batchtx.records.jsonpath import Indexes, JsonPath, Slice
 
 Rows = list[bytes]
 
@@ -14,28 +16,31 @@ Rows = list[bytes]
 def filtered(payload: bytes, path: JsonPath, origin: str) -> bytes:
     """Keep of each row what the filter names; the last row ends in a newline if it did."""
     hidden, pick = csvrows.free_byte(payload), _picker(path)
-    rows = [row for piece in _shielded(payload, hidden, origin) for row in pick(piece)]
-    return lines.like(rows, payload).replace(hidden, b",")
+    pieces = [b"\n".join(pick(rows)) for rows in _shielded(payload, hidden, origin)]
+    return lines.like(pieces, payload).replace(hidden, b",")
 
 
 def joined(payload: bytes, answer: bytes, path: JsonPath) -> bytes:
     """Append to each row of the payload its row of the answer, and keep what the filter names."""
     hidden, pick = csvrows.free_byte(payload, answer), _picker(path)
-    told = [row for piece in _shielded(answer, hidden, ANSWER) for row in piece]
-    rows, at = list[bytes](), 0
-    for asked in _shielded(payload, hidden, INPUT):
-        rows += pick(list(map(b",".join, zip(asked, told[at : at + len(asked)], strict=False))))
-        at += len(asked)
+    told = [row for rows in _shielded(answer, hidden, ANSWER) for row in rows]
+    pieces, at = list[bytes](), 0
+    for rows in _shielded(payload, hidden, INPUT):
+        pairs = zip(rows, told[at : at + len(rows)], strict=False)
+        pieces.append(b"\n".join(pick(list(map(b",".join, pairs)))))
+        at += len(rows)
     matched(at, len(told))
-    return b"\n".join(rows).replace(hidden, b",")
+    return b"\n".join(pieces).replace(hidden, b",")
 
 
 without_blank = lines.without_blank
 
 
 def _shielded(payload: bytes, hidden: bytes, origin: str) -> Iterator[Rows]:
+    """Give the rows of the payload, a number of them at a time."""
     for piece in lines.pieces(lines.with_newlines(payload)):
-        yield csvrows.shielded(piece, hidden, origin)
+        if rows := csvrows.shielded(piece, hidden, origin):
+            yield rows
 
 
 def _picker(path: JsonPath) -> Callable[[Rows], Rows]:
@@ -45,8 +50,17 @@ def _picker(path: JsonPath) -> Callable[[Rows], Rows]:
             return lambda rows: rows
         case (Slice(start=int(start), stop=None),) if start > 0:
             return lambda rows: [b"".join(row.split(b",", start)[start:]) for row in rows]
+        case (Indexes(indexes),):
+            return partial(_picked, path, itemgetter(*indexes))
         case _:
             return lambda rows: [_row(path.taken(row.split(b","))) for row in rows]
+
+
+def _picked(path: JsonPath, pick: Callable[[Rows], Iterable[bytes]], rows: Rows) -> Rows:
+    try:
+        return [b",".join(pick(row.split(b","))) for row in rows]
+    except IndexError:
+        return [_row(path.taken(row.split(b","))) for row in rows]  # which says what was out of range
 
 
 def _row(kept: bytes | list[bytes]) -> bytes:

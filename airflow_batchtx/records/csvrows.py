@@ -42,9 +42,9 @@ def cells(row: bytes, origin: str) -> list[bytes]:
     return [quoted.replace(b'""', b'"') or bare for quoted, bare in _CELLS.findall(row + b",")]
 
 
-def text(row: Sequence[bytes]) -> bytes:
-    """Write a row, without a newline."""
-    return b",".join([_quoted(cell) if _NEEDS_QUOTES.match(cell) else cell for cell in row])
+def text(row: Sequence[bytes], *, comma: bytes = b",") -> bytes:
+    """Write a row, without a newline and with `comma` for the commas within quotes."""
+    return b",".join([_quoted(cell).replace(b",", comma) if _NEEDS_QUOTES.match(cell) else cell for cell in row])
 
 
 def free_byte(*payloads: bytes) -> bytes:
@@ -67,7 +67,7 @@ def shielded(payload: bytes, hidden: bytes, origin: str) -> list[bytes]:
 def shielded_by_row(payload: bytes, hidden: bytes, origin: str) -> list[bytes]:
     """Do what `shielded` does, cell by cell: slow, and the measure of what is right."""
     rows = [cells(line, origin) for line in lines.filled(payload)]
-    return [b",".join([text([cell]).replace(b",", hidden) for cell in row]) for row in rows]
+    return [text(row, comma=hidden) for row in rows]
 
 
 def _is_plain(rows: bytes) -> bool:

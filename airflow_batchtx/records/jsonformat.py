@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from airflow_batchtx.records import jsontext, lines
 from airflow_batchtx.records.formats import ANSWER, INPUT, matched
@@ -13,6 +14,7 @@ from airflow_batchtx.records.jsontext import Json
 # Developer guide, batch-transform-data-processing.
 JOINED_OUTPUT = "SageMakerOutput"
 JOINED_INPUT = "SageMakerInput"
+_MISSING: Json = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,14 @@ class JsonFormat:
 
     def joined(self, payload: bytes, answer: bytes, path: JsonPath) -> bytes:
         """Put each document of the answer into its document of the payload, and keep what the filter names."""
-        told = list(self.documents(answer, ANSWER))
-        found, sent = list[bytes](), 0
-        for sent, asked in enumerate(self.documents(payload, INPUT), start=1):
-            if sent <= len(told):
-                found.append(jsontext.text(path.taken(_joined(asked, told[sent - 1]))))
-        matched(sent, len(told))
+        found, sent, answered = list[bytes](), 0, 0
+        documents = self.documents(payload, INPUT), self.documents(answer, ANSWER)
+        for asked, told in zip_longest(*documents, fillvalue=_MISSING):
+            sent += asked is not _MISSING
+            answered += told is not _MISSING
+            if sent == answered:
+                found.append(jsontext.text(path.taken(_joined(asked, told))))
+        matched(sent, answered)
         return b"\n".join(found)
 
 
@@ -45,8 +49,9 @@ def _joined(asked: Json, told: Json) -> Json:
 
 
 def _line_by_line(payload: bytes, origin: str) -> Iterator[Json]:
-    for line in lines.filled(lines.with_newlines(payload)):
-        yield jsontext.value(jsontext.text_of(line, origin), origin)
+    for line in jsontext.text_of(lines.with_newlines(payload), origin).split("\n"):
+        if line:
+            yield jsontext.value(line, origin)
 
 
 def _one_after_another(payload: bytes, origin: str) -> list[Json]:

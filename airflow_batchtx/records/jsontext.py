@@ -42,7 +42,9 @@ def text_of(payload: bytes, origin: str) -> str:
 def value(text: str, origin: str) -> Json:
     """Read one document; MalformedRecord where the text is not exactly one."""
     try:
-        return _DECODER.decode(text)
+        document, end = _DECODER.raw_decode(text)
+        # White space around a document is rare, and costs more to look for than to parse again.
+        return document if end == len(text) else _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise _malformed(origin, str(error), text) from error
 
@@ -77,7 +79,7 @@ def _after_blank(text: str, at: int) -> int:
 
 def _object(document: dict[str, Json]) -> bytes:
     return b"{%s}" % b",".join(
-        [_name(name) + _WRITERS[type(document[name])](document[name]) for name in sorted(document)]
+        [_name(name) + _WRITERS[type(value := document[name])](value) for name in sorted(document)]
     )
 
 

@@ -45,7 +45,9 @@ def with_newlines(payload: bytes) -> bytes:
 
 def filled(payload: bytes) -> list[bytes]:
     r"""Give the lines that have something in them, without "\n"."""
-    found = payload.removesuffix(b"\n").split(b"\n")
+    found = payload.split(b"\n")
+    if not found[-1]:
+        found.pop()
     return [line for line in found if line] if b"" in found else found
 
 
