@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -39,18 +40,21 @@ def s3_client(s3_endpoint: str) -> S3Client:
 @pytest.fixture
 def bucket(s3_client: S3Client) -> str:
     """The name of a new, empty bucket."""
-    name = f"bucket-{uuid4().hex[:12]}"
-    s3_client.create_bucket(Bucket=name)
+    s3_client.create_bucket(Bucket=(name := f"bucket-{uuid4().hex[:12]}"))
     return name
 
 
+@cache
+def aws_session() -> boto3.Session:
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
+
+
 def s3_client_of(endpoint: str, **options: Any) -> S3Client:
-    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
-    return session.client("s3", endpoint_url=endpoint, config=Config(proxies={}, **options))
+    return aws_session().client("s3", endpoint_url=endpoint, config=Config(proxies={}, **options))
 
 
 def announced_url(log: IO[str]) -> str:
     """Read on until the server says where it listens; drain the rest, so that it never blocks on a full pipe."""
-    url = next(found[0] for line in log if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    url = next(found[0] for line in log if (found := re.search(r"http://[\d.]+:\d+", line)))
     threading.Thread(target=lambda: [None for _ in log], daemon=True).start()
     return url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, IncompleteReadError
+from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
 from airflow_batchtx.spec.uri import S3Uri
@@ -36,6 +36,8 @@ class ResumingReader(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return `size` bytes, fewer only at the object's end; everything that is left where `size` is negative."""
+        if self.closed:
+            raise ValueError(f"the reader of {self._uri} is closed")
         left = self._size - self._position
         wanted = left if size is None or size < 0 else min(size, left)
         bites = []
@@ -61,19 +63,15 @@ class ResumingReader(io.RawIOBase):
 
     def _bite(self, size: int, resumptions: int = RESUMPTIONS) -> bytes:
         try:
-            return self._arrived(size)
+            bite = self._body.read(size)  # botocore raises where a body is shorter than it was announced
         except (BotoCoreError, HTTPError) as cause:
             if not resumptions:
                 raise_for(self._uri, cause)
+        else:
+            self._position += len(bite)
+            return bite
         self._resume()
         return self._bite(size, resumptions - 1)
-
-    def _arrived(self, size: int) -> bytes:
-        data = self._body.read(size)
-        if not data:
-            raise IncompleteReadError(actual_bytes=self._position, expected_bytes=self._size)
-        self._position += len(data)
-        return data
 
     def _resume(self) -> None:
         self._body.close()

@@ -180,6 +180,15 @@ def test_a_range_is_read(store: ObjectStore, root: S3Uri, start: int, size: int,
     assert store.get_range(root / "k", start, size) == expected
 
 
+def test_a_reader_is_closed_with_its_context(store: ObjectStore, root: S3Uri) -> None:
+    store.put(root / "k", b"0123456789")
+    with store.reader(root / "k") as source:
+        source.read(3)
+
+    with pytest.raises(ValueError, match="closed"):
+        source.read(3)
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(-1, 9 * MIB), max_size=6))
 def test_reads_of_any_sizes_add_up(store: ObjectStore, root: S3Uri, sizes: list[int]) -> None:

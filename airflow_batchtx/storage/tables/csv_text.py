@@ -60,6 +60,14 @@ def quoted_lines(batch: pa.RecordBatch) -> bytes:
     return sink.getvalue().encode()
 
 
+def blanks_as_nulls(column: Any) -> Any:
+    """Make a null of every empty text."""
+    if pc.min(pc.binary_length(column)).as_py() != 0:
+        return column
+    # Constants made of Arrow alone: a Python value that becomes one makes pyarrow import pandas, 50 MB of it.
+    return pc.if_else(pc.match_substring_regex(column, "^$"), pa.nulls(1, column.type)[0], column)
+
+
 def line_breaks(batch: pa.RecordBatch) -> Iterator[tuple[int, str, str]]:
     """Yield every cell that goes over more than one line: its row from 0, its column, its text."""
     for name, column in zip(batch.schema.names, _textual(batch).columns, strict=True):

@@ -103,35 +103,87 @@ def test_content_type_and_key_reach_the_object(client: S3Client, target: S3Uri, 
     assert (head["ContentType"], head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("text/csv", "aws:kms", "key-1")
 
 
-def test_two_parts_are_on_their_way_at_once_and_never_three(client: S3Client, target: S3Uri) -> None:
-    both, lock = threading.Barrier(2), threading.Lock()
-    flying: list[int] = []
-    most = 0
+def part_number(params: dict[str, Any]) -> int:
+    return int(params["query_string"]["partNumber"])
+
+
+def test_two_parts_are_on_their_way_at_once(client: S3Client, target: S3Uri) -> None:
+    both = threading.Barrier(2)
 
     def takes_off(params: dict[str, Any], **_: object) -> None:
-        nonlocal most
-        with lock:
-            flying.append(params["query_string"]["partNumber"])
-            most = max(most, len(flying))
-        if params["query_string"]["partNumber"] in {1, 2}:
+        if part_number(params) in {1, 2}:
             both.wait(timeout=30)
 
-    def lands(**_: object) -> None:
-        with lock:
-            flying.pop()
+    client.meta.events.register("before-call.s3.UploadPart", takes_off)
+    write(S3Store(client), target, 20 * MIB)
+
+    assert not both.broken
+
+
+def test_a_writer_waits_while_two_parts_are_on_their_way(client: S3Client, target: S3Uri) -> None:
+    ran_ahead, held = threading.Event(), threading.Event()
+
+    def takes_off(params: dict[str, Any], **_: object) -> None:
+        if part_number(params) == 1:
+            ran_ahead.wait(timeout=0.3)
+            held.set()
 
     client.meta.events.register("before-call.s3.UploadPart", takes_off)
-    client.meta.events.register("after-call.s3.UploadPart", lands)
-    write(S3Store(client), target, 48 * MIB)
+    with S3Store(client).writer(target) as sink:
+        for written in range(40):
+            sink.write(bytes(MIB))
+            if written >= 24 and not held.is_set():
+                ran_ahead.set()
 
-    assert most == 2
+    assert not ran_ahead.is_set()
 
 
-@pytest.mark.parametrize("after", [0, 1, 2])
-def test_a_refused_part_leaves_nothing(client: S3Client, s3_client: S3Client, target: S3Uri, after: int) -> None:
+@pytest.mark.parametrize("piece", [MIB, 3 * MIB, 8 * MIB + 1, 20 * MIB])
+def test_parts_are_full_whatever_the_pieces(client: S3Client, target: S3Uri, piece: int) -> None:
+    sizes: dict[int, int] = {}
+
+    def seen(params: dict[str, Any], **_: object) -> None:
+        sizes[params["PartNumber"]] = len(params["Body"])
+
+    client.meta.events.register("provide-client-params.s3.UploadPart", seen)
+    with S3Store(client).writer(target) as sink:
+        for start in range(0, 20 * MIB, piece):
+            sink.write(bytes(min(piece, 20 * MIB - start)))
+
+    assert sizes == {1: 8 * MIB, 2: 8 * MIB, 3: 4 * MIB}
+
+
+def test_every_part_is_sealed_with_its_checksum(client: S3Client, target: S3Uri) -> None:
+    sent: dict[str, dict[str, Any]] = {}
+    calls_of(client, sent)
+    write(S3Store(client), target, 20 * MIB)
+
+    assert sent["CreateMultipartUpload"]["ChecksumAlgorithm"] == "CRC32"
+    parts = sent["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]
+    assert [(part["PartNumber"], set(part)) for part in parts] == [
+        (number, {"PartNumber", "ETag", "ChecksumCRC32"}) for number in (1, 2, 3)
+    ]
+
+
+def test_a_client_that_wants_no_checksums_sends_none(s3_endpoint: str, target: S3Uri) -> None:
+    client = s3_client_of(s3_endpoint, request_checksum_calculation="when_required")
+    sent: dict[str, dict[str, Any]] = {}
+    calls_of(client, sent)
+    write(S3Store(client), target, 20 * MIB)
+
+    assert "ChecksumAlgorithm" not in sent["CreateMultipartUpload"]
+    assert all(
+        set(part) == {"PartNumber", "ETag"} for part in sent["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]
+    )
+
+
+@pytest.mark.parametrize(("after", "size"), [(0, 40 * MIB), (1, 40 * MIB), (1, 16 * MIB), (2, 20 * MIB)])
+def test_a_refused_part_leaves_nothing(
+    client: S3Client, s3_client: S3Client, target: S3Uri, after: int, size: int
+) -> None:
     answer_instead(client, "UploadPart", 403, DENIED, after=after)
     with pytest.raises(AccessDenied) as caught:
-        write(S3Store(client), target, 40 * MIB)
+        write(S3Store(client), target, size)
 
     assert caught.value.uri == str(target)
     assert left_overs(s3_client, target) == []
@@ -160,14 +212,23 @@ def test_a_refused_request_leaves_nothing(client: S3Client, s3_client: S3Client,
     assert left_overs(s3_client, target) == []
 
 
-def test_giving_up_a_large_object_aborts_its_upload(client: S3Client, s3_client: S3Client, target: S3Uri) -> None:
+def test_giving_up_aborts_the_upload_after_its_last_part(client: S3Client, s3_client: S3Client, target: S3Uri) -> None:
+    flying: list[str] = []
+    flying_at_abort: list[list[str]] = []
+
     def give_up() -> None:
         with S3Store(client).writer(target) as sink:
             sink.write(bytes(30 * MIB))
             raise KeyboardInterrupt
 
+    events = client.meta.events
+    events.register("before-call.s3.UploadPart", lambda model, **_: flying.append(model.name))
+    events.register("after-call.s3.UploadPart", lambda **_: flying.pop())
+    events.register("before-call.s3.AbortMultipartUpload", lambda **_: flying_at_abort.append(list(flying)))
     with pytest.raises(KeyboardInterrupt):
         give_up()
+
+    assert flying_at_abort == [[]]
     assert left_overs(s3_client, target) == []
 
 

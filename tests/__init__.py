@@ -1,0 +1,1 @@
+"""A package of its own, since some installed distributions bring a `tests` too."""
