@@ -1,0 +1,85 @@
+"""Three tasks in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+
+from airflow_batchtx import TransformJob
+from airflow_batchtx.errors import InvalidJob
+from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.prepared import INPUT_PATH
+from airflow_batchtx.task_groups import scoring
+from tests.fake_sagemaker import REQUEST
+
+JOB = TransformJob(
+    model_name="churn", input="s3://b/staged/", output="s3://b/out/", instance_type="ml.m5.large", instance_count=3
+)
+
+
+@pytest.fixture(autouse=True)
+def dag() -> Iterator[DAG]:
+    with DAG("churn", schedule=None) as dag:
+        yield dag
+
+
+def tasks(**options: Any) -> dict[str, Any]:
+    needed = {"source": "s3://lake/day/", "keep": ["id"], "job": JOB, "output": "s3://lake/scored/"}
+    return scoring(**{**needed, **options}).children
+
+
+def test_each_task_takes_what_the_one_before_it_gives() -> None:
+    made = tasks()
+
+    assert {name: task.upstream_task_ids for name, task in made.items()} == {
+        "scoring.prepare": set(),
+        "scoring.transform": {"scoring.prepare"},
+        "scoring.associate": {"scoring.transform"},
+    }
+
+
+@pytest.mark.parametrize("job", [JOB, {**JOB.to_request(), "Unheard": 1}])
+@pytest.mark.filterwarnings("ignore::airflow_batchtx.spec.job.UnknownToThisVersion")
+def test_the_jobs_input_is_where_prepare_writes(job: Any) -> None:
+    made = tasks(job=job)
+    prepare, transform = made["scoring.prepare"], made["scoring.transform"]
+
+    assert (prepare.options["output"], prepare.options["min_shards"]) == ("s3://b/staged/", 3)
+    assert wire.at(transform.job, INPUT_PATH).operator is prepare
+    assert transform.job["ModelName"] == "churn"
+
+
+def test_a_request_that_is_handed_in_is_not_changed() -> None:
+    tasks(job=REQUEST)
+
+    assert wire.at(REQUEST, INPUT_PATH) == "s3://b/in/"
+
+
+def test_arguments_of_all_and_of_one() -> None:
+    made = tasks(
+        group_id="nightly", default_args={"aws_conn_id": "prod", "retries": 5}, prepare={"shard_rows": 7},
+        transform={"deferrable": True}, associate={"format": "csv"},
+    )  # fmt: skip
+
+    assert {(task.aws_conn_id, task.retries) for task in made.values()} == {("prod", 5)}
+    assert made["nightly.prepare"].options["shard_rows"] == 7
+    assert made["nightly.transform"].deferrable is True
+    assert made["nightly.associate"].options["format"] == "csv"
+
+
+def test_an_argument_that_no_task_has_is_refused() -> None:
+    with pytest.raises(TypeError, match="shard_row"):
+        tasks(prepare={"shard_row": 7})
+
+
+class Source(BaseOperator):
+    """A task before."""
+
+
+def test_a_job_that_does_not_say_where_its_input_shall_lie() -> None:
+    source = Source(task_id="elsewhere").output
+    with pytest.raises(InvalidJob, match="must be the prefix that prepare writes to"):
+        tasks(job={**JOB.to_request(), "TransformInput": {"DataSource": {"S3DataSource": {"S3Uri": source}}}})
