@@ -9,6 +9,12 @@ from pathlib import Path
 ACCOUNT = "123456789012"
 
 
+def url(host: str, port: int) -> str:
+    """Write the address at which a server on this machine, bound to `host`, is reached from it."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
     """Where an engine listens, where it keeps its registry and job folders, and which S3 it reads and writes.

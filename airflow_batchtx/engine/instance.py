@@ -102,21 +102,26 @@ def transform_all(
 ) -> None:
     """Try every object, several at once, and tell what became of each; TransformStopped where the job is to stop."""
 
+    todo, taking = iter(transfers), threading.Lock()
+
+    def taken() -> Transfer | None:
+        with taking:
+            return None if lane.stopping.is_set() else next(todo, None)
+
+    def stream(_: int) -> None:
+        while (transfer := taken()) is not None:
+            attempt(transfer)
+
     def attempt(transfer: Transfer) -> None:
-        if lane.stopping.is_set():
-            return
         try:
             transform(transfer)
         except Exception as error:  # noqa: BLE001 whatever fails one object must not touch the others
             if not lane.stopping.is_set():
                 _tell_failure(transfer, error, tell)
-        else:
-            tell(EventKind.DONE, str(transfer.source))
 
-    streams = ThreadPoolExecutor(lane.threads + _STREAMS_BEYOND, thread_name_prefix="object")
-    for _ in streams.map(attempt, transfers):
-        ...
-    streams.shutdown()
+    count = lane.threads + _STREAMS_BEYOND
+    with ThreadPoolExecutor(count, thread_name_prefix="object") as streams:
+        list(streams.map(stream, range(count)))
     if lane.stopping.is_set():
         raise TransformStopped
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow_batchtx.engine.children import Child, when_parent_ends
+from airflow_batchtx.engine.config import url
 from airflow_batchtx.errors import LocalEngineError
 
 _HOST, _PORT = "BATCHTX_NEIGHBOUR_HOST", "BATCHTX_NEIGHBOUR_PORT"
@@ -45,7 +46,7 @@ def main() -> None:
     dispatcher = DomainDispatcherApplication(create_backend_app)
     server = make_server(host, int(os.environ[_PORT]), dispatcher, True, request_handler=MotoRequestHandler)
     when_parent_ends(lambda: os._exit(0))
-    out.write(f"http://{host}:{server.port}\n")
+    out.write(f"{url(host, server.port)}\n")
     out.flush()
     server.serve_forever()
 

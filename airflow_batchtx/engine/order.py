@@ -112,8 +112,7 @@ class EventKind(str, Enum):
     """What an instance tells."""
 
     DATA_LOG = "data-log"  # text
-    DONE = "done"  # text: the input object's URI
-    FAILED = "failed"  # text: the class of the FailureReason, or the whole of it
+    FAILED = "failed"  # text: the FailureReason
     ENDED = "ended"  # all transfers were tried
 
 

@@ -141,12 +141,13 @@ class Registry:
         marks = ", ".join("?" * len(open_ones))
         return [_job(row) for row in self._select(f"SELECT * FROM jobs WHERE status IN ({marks})", open_ones)]  # noqa: S608
 
-    def mark_started(self, job: Job) -> None:
-        """Note that the instances of a job run (TransformStartTime)."""
+    def mark_started(self, job: Job) -> bool:
+        """Note that the instances of a job run (TransformStartTime); False if it is InProgress no more."""
         now = self._now()
-        where = (now, now, job.region, job.name.lower())
+        values = (now, now, job.region, job.name.lower(), str(JobStatus.IN_PROGRESS))
+        sql = "UPDATE jobs SET started = ?, modified = ? WHERE region = ? AND key = ? AND status = ?"
         with self._lock, self._db:
-            self._db.execute("UPDATE jobs SET started = ?, modified = ? WHERE region = ? AND key = ?", where)
+            return self._db.execute(sql, values).rowcount > 0
 
     def move(self, job: Job, status: JobStatus, reason: str | None = None) -> bool:
         """Change a job's status if the life of a job allows it from where it stands now; tell if it did."""

@@ -137,7 +137,8 @@ class Runner:
         todo = self._shares(run.job)
         sink = self._workplace.logs(self._folder(run.job) / "logs")
         with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
-            self._registry.mark_started(run.job)
+            if not self._registry.mark_started(run.job):
+                raise TransformStopped
             orders = self._orders(run.job, todo, folder, sink)
             told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             for (name, order), instance in zip(orders, instances, strict=True):

@@ -27,7 +27,7 @@ from airflow_batchtx import __version__
 from airflow_batchtx.engine import neighbours, protocol
 from airflow_batchtx.engine.api import Api
 from airflow_batchtx.engine.children import when_parent_ends
-from airflow_batchtx.engine.config import EngineConfig
+from airflow_batchtx.engine.config import EngineConfig, url
 from airflow_batchtx.engine.logs import FileLogs
 from airflow_batchtx.engine.operations import OPERATIONS
 from airflow_batchtx.engine.registry import Registry
@@ -66,8 +66,7 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
         workplace = Workplace(config.home, address.open(), address, config.ping_seconds, _file_logs, time.time)
         runner = stack.enter_context(closing(Runner(registry, workplace)))
         runner.settle_orphans()
-        host, port = listener.getsockname()[:2]
-        addresses = Addresses(f"http://{host}:{port}", storage)
+        addresses = Addresses(url(config.host, listener.getsockname()[1]), storage)
         api = Api(config.region, registry, workplace.store, runner)
         _run(_application(api, Shapes(service_model()), addresses), listener, config, lambda: ready(addresses))
 
@@ -152,10 +151,16 @@ def _in_main_thread() -> bool:
 
 
 def _run(application: Starlette, listener: socket.socket, config: EngineConfig, ready: Callable[[], None]) -> None:
-    server = _Server(
-        uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2),
-        ready,
+    settings = uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        # Clients poll: a connection should outlive the minute between two looks of botocore's waiter.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
     )
+    server = _Server(settings, ready)
     if config.ends_with_stdin:
         when_parent_ends(lambda: setattr(server, "should_exit", True))
     server.run(sockets=[listener])

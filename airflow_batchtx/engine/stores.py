@@ -9,8 +9,8 @@ from botocore.config import Config
 
 from airflow_batchtx.storage.s3 import S3Store
 
-# Threads of an instance that may talk to S3 at once: its streams, and two uploads for each.
-_CONNECTIONS = 64
+# Connections kept open: an instance has up to 108 streams, but most of them wait for the model.
+_CONNECTIONS = 128
 # What S3 look-alikes take for a key; AWS itself is never asked with it.
 _ANYONE = "testing"
 

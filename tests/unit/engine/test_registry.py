@@ -85,6 +85,14 @@ def test_only_the_moves_of_a_jobs_life_are_made(registry: Registry, path: list[J
     assert [registry.move(job, status) for status in path] == allowed
 
 
+def test_a_job_that_was_told_to_stop_does_not_start(registry: Registry) -> None:
+    job = add(registry, "job")
+    registry.move(job, JobStatus.STOPPING)
+
+    assert not registry.mark_started(job)
+    assert registry.job(HERE, "job").started is None  # type: ignore[union-attr]
+
+
 def test_unfinished_jobs_of_all_regions(registry: Registry) -> None:
     running, stopping, done = add(registry, "a"), add(registry, "b", "eu-west-1"), add(registry, "c")
     registry.move(stopping, JobStatus.STOPPING)
