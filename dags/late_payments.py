@@ -25,6 +25,7 @@ from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInput
 
 HOME = "s3://{{ var.value.batchtx_bucket }}/late-payments"
 DAY = HOME + "/day={{ dag_run.run_after | ds }}"
+INSTANCES = 2
 
 with DAG(
     "late_payments",
@@ -39,6 +40,8 @@ with DAG(
         source=f"{HOME}/source/",
         columns=["late_april", "bill_april", "age"],
         keep=["holder", "late_september"],
+        types={"holder": "int64", "late_september": "int64"},
+        min_shards=INSTANCES,
         output=f"{DAY}/in/",
     )
     transform = BatchTransformOperator(
@@ -48,7 +51,7 @@ with DAG(
             input=prepare.output,
             output=f"{DAY}/out/",
             instance_type="ml.m5.large",
-            instance_count=2,
+            instance_count=INSTANCES,
         ),
         deferrable=True,
     )

@@ -34,6 +34,5 @@ def holders() -> Holders:
         "LateSept": LABEL,
     }
     table = table.rename(columns=columns)[list(columns.values())]
-    table["holder"] += 1
     table = table.astype({"late_april": int, LABEL: int})
     return Holders(table.iloc[:TRAINING_ROWS], table.iloc[TRAINING_ROWS:])

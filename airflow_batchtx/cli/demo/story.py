@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Steps:
         began = time.monotonic()
         with self.console.status(name):
             yield
-        self.done(name, time.monotonic() - began)
+        self.done(name, f"{time.monotonic() - began:.1f} s")
 
     def follow(self, names: Iterator[str]) -> None:
         """Run a generator that names each of its steps before it does it."""
@@ -50,9 +50,9 @@ class Steps:
                 following = next(names, None)
             name = following
 
-    def done(self, name: str, seconds: float) -> None:
+    def done(self, name: str, detail: str) -> None:
         """Tell a step that is done."""
-        self.console.print(f"[green]\N{CHECK MARK}[/] {name} [dim]{seconds:.1f} s[/]", highlight=False)
+        self.console.print(f"[green]\N{CHECK MARK}[/] {name} [dim]{detail}[/]", highlight=False)
 
 
 def tell(*, output: Path, keep: bool) -> None:
@@ -102,23 +102,23 @@ def _play(steps: Steps, stack: ExitStack, output: Path) -> None:
     with airflow.running("dags", "test", DAG) as run:
         _watch(steps, clients, run)
         airflow.expect(run)
-    _show(steps.console, clients, output, time.monotonic() - began)
+    _show(steps.console, clients, output)
+    _tell_times(steps.console, airflow.task_seconds(DAG), time.monotonic() - began)
 
 
 def _watch(steps: Steps, clients: seeding.Clients, run: subprocess.Popen[bytes]) -> None:
     """Tell each part of the DAG run when it is done; end early with the run."""
     for stage in watching.STAGES:
-        began = time.monotonic()
         with steps.console.status(stage.name) as status:
             while not stage.done(seen := watching.look(clients)):
                 if run.poll() is not None:
                     return
                 status.update(f"{stage.name}  {stage.told(seen)}")
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
-        steps.done(f"{stage.name}  [dim]{stage.told(seen)}[/]", time.monotonic() - began)
+        steps.done(stage.name, stage.told(seen))
 
 
-def _show(console: Console, clients: seeding.Clients, output: Path, seconds: float) -> None:
+def _show(console: Console, clients: seeding.Clients, output: Path) -> None:
     parts = _downloaded(clients.s3, output)
     table = importlib.import_module("pyarrow.parquet").read_table(parts)
     sent = len(dataset.holders().scoring)
@@ -129,7 +129,11 @@ def _show(console: Console, clients: seeding.Clients, output: Path, seconds: flo
     console.print(f"[bold]{sent:,} rows in = {table.num_rows:,} rows out[/], every score beside its own holder.")
     console.print(f"Area under the ROC curve on these holders, whom the model had not seen: {quality:.3f}")
     console.print(f"The scored table: [bold]{output}/[/] ({len(parts)} Parquet parts, copied from the local S3)")
-    console.print(f"All in {seconds:.0f} s.")
+
+
+def _tell_times(console: Console, tasks: Mapping[str, float], seconds: float) -> None:
+    each = ", ".join(f"{task} {took:.1f} s" for task, took in tasks.items())
+    console.print(f"Time of each task: {each}. All in all {seconds:.0f} s.")
 
 
 def _downloaded(s3: Any, output: Path) -> list[Path]:
