@@ -1,7 +1,8 @@
 """The narrowest type that holds every value of a column of predictions.
 
-int64 for whole numbers as Python writes them (007 is none), double for numbers, string for everything. An empty cell is
-a null among numbers. A whole number beyond 2^53 among fractions makes its column text: no double holds it.
+int64 for whole numbers as Python writes them, double for numbers, string for everything. 007 is a code, not a number.
+An empty cell is a null among numbers. A whole number from 2^53 on among fractions makes its column text, since a double
+would round it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_batchtx.association.request import TYPES
+from airflow_batchtx.storage.tables.csv_text import blanks_as_nulls
 
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
 _DIGITS = r"^\s*[-+]?[0-9]+\s*$"
@@ -37,7 +39,7 @@ def first_beyond(column: Any, kind: str) -> tuple[int, str]:
 
 
 def _integers(column: Any) -> Any:
-    filled = _without_blanks(column)
+    filled = blanks_as_nulls(column)
     numbers = _cast(filled, pa.int64())
     if numbers is None or not pc.all(pc.match_substring_regex(filled, _WHOLE)).as_py():
         return numbers if filled.null_count == len(filled) else None
@@ -45,26 +47,22 @@ def _integers(column: Any) -> Any:
 
 
 def _doubles(column: Any) -> Any:
-    filled = _without_blanks(column)
+    filled = blanks_as_nulls(column)
     numbers = _cast(filled, pa.float64())
     if numbers is None:
         numbers = _cast(pc.utf8_trim_whitespace(filled), pa.float64())
-    if numbers is None or _holds_a_long_whole_number(filled, numbers):
-        return None
-    return numbers
+    return None if numbers is None or _are_no_numbers(filled, numbers) else numbers
 
 
-def _holds_a_long_whole_number(texts: Any, numbers: Any) -> bool:
-    large = pc.greater(pc.abs(numbers), pa.scalar(_EXACT))
-    if not pc.any(large).as_py():
+def _are_no_numbers(texts: Any, numbers: Any) -> bool:
+    """Find codes such as 007, and whole numbers that a double would round."""
+    whole = texts.filter(pc.ascii_is_decimal(texts))
+    if pc.any(pc.match_substring_regex(whole, "^0[0-9]")).as_py():
+        return True
+    if (largest := pc.max(pc.abs(numbers)).as_py()) is None or largest < _EXACT:
         return False
+    large = pc.greater_equal(pc.abs(numbers), pa.scalar(_EXACT))
     return bool(pc.any(pc.match_substring_regex(texts.filter(large), _DIGITS)).as_py())
-
-
-def _without_blanks(column: Any) -> Any:
-    if not len(column) or pc.min(pc.binary_length(column)).as_py():
-        return column
-    return pc.if_else(pc.equal(column, pa.scalar("")), None, column)
 
 
 def _cast(column: Any, kind: pa.DataType) -> Any:

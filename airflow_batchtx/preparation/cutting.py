@@ -40,8 +40,9 @@ def _by_share(parts: Iterable[Rows], total: int, shares: int) -> Iterator[tuple[
     """Cut where the source passes from one of so many equal shares to the next."""
     for part in parts:
         size = part.end - part.begin
-        borders = (total * number // shares - part.begin for number in range(1, shares))
-        cuts = [len(part) * border // size for border in borders if 0 <= border < size]
+        # In units of a byte by the number of shares, so that nothing is rounded before the row is found.
+        borders = (total * number - part.begin * shares for number in range(1, shares))
+        cuts = [len(part) * border // (size * shares) for border in borders if 0 <= border < size * shares]
         for start, stop in zip([0, *cuts], [*cuts, len(part)], strict=True):
             yield start in cuts, part.slice(start, stop)
 

@@ -87,13 +87,13 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the options that are known by now, read; InvalidInput names everything that is wrong with them."""
     given = {name.name: values[name.name] for name in fields(PrepareRequest) if name.name in values}
     known, wrong = read_options({name: OPTIONS[name] for name in given}, given)
-    refuse(InvalidInput, "prepare", [*wrong, *_together(known)])
+    defaults: dict[str, Any] = {name: default for name, default in (("keep", ()), ("types", {})) if name not in values}
+    refuse(InvalidInput, "prepare", [*wrong, *_together(defaults | known)])
     return known
 
 
 def _together(known: Mapping[str, Any]) -> Iterator[Problem]:
-    keep = known.get("keep", ())
-    if "keep" in known and (strangers := sorted(set(known.get("types", ())) - set(keep))):
+    if "keep" in known and (strangers := sorted(set(known.get("types", ())) - set(known["keep"]))):
         yield Problem("types", strangers, "names columns that are not kept", "Add them to keep; the model gets text.")
     if known.get("columns") == ():
         yield Problem("columns", (), "leaves the model nothing", "Name a column, or leave it out for all.")

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from airflow_batchtx.errors import InvalidData, Problem
 from airflow_batchtx.preparation.source import Plan, SourceTable
@@ -116,7 +115,7 @@ def _kept(batch: pa.RecordBatch, schema: pa.Schema, cell: Any, *, blank_is_null:
     for field in schema:
         column: Any = batch.column(field.name)
         if column.type != field.type and blank_is_null:
-            column = pc.if_else(pc.equal(column, pa.scalar("")), None, column)
+            column = csv_text.blanks_as_nulls(column)
         arrays.append(_cast(column, field, cell))
     return pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else None
 

@@ -49,9 +49,11 @@ def head(store: ObjectStore, uri: S3Uri) -> tuple[str, ...]:
     if (found := next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)) or b"\0" in data:
         raise MalformedRecord(f"is no CSV but {found or 'binary'}")
     try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(data, final=len(data) < BLOCK)
+        # What is wrong behind the first record is told when it is read, by its place.
+        text = data.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
         records = csv.reader(io.StringIO(text, newline=""))
-        return tuple(next((record for record in records if record), ()))
+        cells = next((record for record in records if record), [])
+        return tuple(cell.encode(errors="surrogateescape").decode() for cell in cells)
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedRecord(f"is no CSV: {error}") from error
 

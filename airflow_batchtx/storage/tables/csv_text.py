@@ -7,9 +7,8 @@ where they must be: at a comma, a quote or a line break.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -54,10 +53,20 @@ def plain_lines(batch: pa.RecordBatch) -> pa.Buffer | None:
 
 def quoted_lines(batch: pa.RecordBatch) -> bytes:
     """Write one line for each row, with quotes where a cell needs them."""
-    sink = io.StringIO(newline="")
-    texts = [column.cast(pa.string()).to_pylist() for column in _textual(batch).columns]
-    csv.writer(sink, lineterminator="\n").writerows(zip(*texts, strict=True))
-    return sink.getvalue().encode()
+    texts = [_quoted(column.cast(pa.string()).to_pylist()) for column in _textual(batch).columns]
+    if len(texts) == 1:
+        texts = [[cell or '""' for cell in texts[0]]]
+    return "".join(f"{','.join(row)}\n" for row in zip(*texts, strict=True)).encode()
+
+
+def _quoted(cells: Iterable[str | None]) -> list[str]:
+    # Python's csv module leaves a lone carriage return bare, which its own reader takes for the end of a line.
+    search = re.compile('[",\r\n]').search
+    return ['"' + cell.replace('"', '""') + '"' if search(cell) else cell for cell in map(_or_blank, cells)]
+
+
+def _or_blank(cell: str | None) -> str:
+    return cell or ""
 
 
 def blanks_as_nulls(column: Any) -> Any:
@@ -105,7 +114,7 @@ class CsvSink:
 
     def __init__(self, target: DigestWriter, schema: pa.Schema) -> None:
         self._target = target
-        target.write(_header(schema.names))
+        target.write(",".join(_quoted(schema.names)).encode() + b"\n")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
@@ -113,9 +122,3 @@ class CsvSink:
 
     def close(self) -> None:
         """Do nothing more: every line is written."""
-
-
-def _header(names: list[str]) -> bytes:
-    sink = io.StringIO(newline="")
-    csv.writer(sink, lineterminator="\n").writerow(names)
-    return sink.getvalue().encode()

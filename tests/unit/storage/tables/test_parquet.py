@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_batchtx.errors import MalformedRecord
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.tables import parquet
+from airflow_batchtx.storage.tables.parquet import ParquetSink, batches, row_count, schema_of
+from airflow_batchtx.storage.tables.streams import DigestWriter, spooled
+from tests.fakes import InMemoryStore
+
+URI = S3Uri("b", "k")
+
+
+def body(table: pa.Table, **options: object) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+TABLE = pa.table({"a": range(1_000), "b": [f"text {number}" for number in range(1_000)], "c": [[1]] * 1_000})
+
+
+def test_the_schema_is_read_from_the_footer() -> None:
+    store = InMemoryStore({str(URI): body(TABLE)})
+
+    assert schema_of(store, store.stat(URI)).equals(TABLE.schema)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n", b"PAR1", b"PAR1" * 5])
+def test_what_is_no_parquet_is_refused(content: bytes) -> None:
+    store = InMemoryStore({str(URI): content})
+
+    with pytest.raises(MalformedRecord):
+        schema_of(store, store.stat(URI))
+
+
+def test_columns_come_in_the_order_asked_for() -> None:
+    store = InMemoryStore({str(URI): body(TABLE, row_group_size=300)})
+
+    with spooled(store, URI) as file:
+        assert row_count(file) == 1_000
+        assert pa.Table.from_batches(list(batches(file, ["b", "a"]))).equals(TABLE.select(["b", "a"]))
+
+
+def test_a_batch_of_wide_rows_has_few_of_them() -> None:
+    wide = pa.table({"a": [f"{number}" * 100_000 for number in range(100, 140)]})
+    store = InMemoryStore({str(URI): body(wide, use_dictionary=False, compression="none")})
+
+    with spooled(store, URI) as file:
+        found = list(batches(file, ["a"]))
+
+    assert max(batch.nbytes for batch in found) <= 2 * parquet.BATCH
+
+
+def test_what_was_written_is_read_and_summed() -> None:
+    target = io.BytesIO()
+    digest = DigestWriter(target)
+    sink = ParquetSink(digest, TABLE.schema)
+    for batch in TABLE.to_batches(max_chunksize=70):
+        sink.write(batch)
+    sink.close()
+
+    assert pq.read_table(io.BytesIO(target.getvalue())).equals(TABLE)
+    assert digest.size == len(target.getvalue())
+
+
+def test_an_empty_table_has_a_schema() -> None:
+    target = io.BytesIO()
+    ParquetSink(DigestWriter(target), TABLE.schema).close()
+
+    assert pq.read_table(io.BytesIO(target.getvalue())).schema.equals(TABLE.schema)
