@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +19,11 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+# Airflow reads its settings when it is imported: give it a home that is nobody's, for as long as the tests run.
+AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-batchtx-tests-")
+os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
 @pytest.fixture(scope="session")

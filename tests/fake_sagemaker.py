@@ -34,12 +34,13 @@ def refusal(operation: str, code: str, message: str = "no", status: int = 400) -
 
 class FakeSageMaker:
     """Serves create, describe and stop. A job goes one step of `life` further with each look at it, and stays at the
-    last; `reason` is the FailureReason of those that Fail."""
+    last; `lives_of` gives those of a model's jobs. `reason` is the FailureReason of those that Fail."""
 
     def __init__(self, life: Sequence[str] = ("InProgress", "Completed"), reason: str = "") -> None:
         self.life, self.reason = life, reason
         self.jobs: dict[str, dict[str, Any]] = {}
         self.lives: dict[str, list[str]] = {}
+        self.lives_of: dict[str, Sequence[str]] = {}
         self.calls: list[tuple[str, str]] = []
         self.trouble: dict[str, list[Exception]] = defaultdict(list)
 
@@ -57,7 +58,7 @@ class FakeSageMaker:
         name = self._called("CreateTransformJob", request)
         if name in self.jobs:
             raise refusal("CreateTransformJob", "ResourceInUse", "Job name must be unique within an AWS account")
-        self.add(name, self.life, request)
+        self.add(name, self.lives_of.get(request["ModelName"], self.life), request)
         return {"TransformJobArn": self.jobs[name]["TransformJobArn"]}
 
     def describe_transform_job(self, **request: Any) -> dict[str, Any]:

@@ -24,9 +24,6 @@ from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger, resu
 
 Job: TypeAlias = "TransformJob | Mapping[str, Any] | Reference | str"
 
-# Under this key a task says which job it has, as soon as there is one.
-STARTED = "transform_job"
-
 
 class BatchTransformOperator(ConnectedOperator):
     """Run a transform job, and return its TransformResult.
@@ -39,7 +36,8 @@ class BatchTransformOperator(ConnectedOperator):
     `poll_interval` is the longest pause between two looks, `timeout` how long one try waits, both in seconds; None
     waits for as long as it takes. At its timeout the task fails with JobTimedOut, and the job runs on.
     With `deferrable` the wait takes no worker slot; the default is Airflow's `[operators] default_deferrable`.
-    Without `wait_for_completion` the task returns once the job exists.
+    Without `wait_for_completion` the task returns once the job exists. `job_name`, `job_arn` and `output` are XComs of
+    their own as soon as there is a job: `run.output["job_name"]`.
     """
 
     # Named as the argument is: a mapped task finds what it depends on by that name.
@@ -78,7 +76,8 @@ class BatchTransformOperator(ConnectedOperator):
         started = self._started(request, _names(request, context["ti"]))
         name, output = started["TransformJobName"], wire.at(started, BY_NAME["output"].path)
         known = {"job_name": name, "job_arn": started["TransformJobArn"], "output": output}
-        context["ti"].xcom_push(key=STARTED, value=known)
+        for key, value in known.items():
+            context["ti"].xcom_push(key=key, value=value)
         self.log.info("Transform job %(job_name)s (%(job_arn)s) writes to %(output)s", known)
         if not self.wait_for_completion:
             return result(self.hook.describe(name), prepared).to_dict()

@@ -153,7 +153,7 @@ class TestOneJobForOnePieceOfWork:
 
         assert fake.names("CreateTransformJob") == []
         assert made["job_name"] == first_name()
-        assert ti.xcoms["transform_job"]["output"] == "s3://b/elsewhere/"
+        assert ti.xcoms["output"] == "s3://b/elsewhere/"
 
     @pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped", "Stopping"])
     def test_after_a_job_that_has_ended_comes_the_next_name(self, end: str) -> None:
@@ -199,7 +199,7 @@ class TestWhatItTells:
             run(operator(timeout=0), FakeHook(fake), ti)
 
         (sent,) = fake.jobs.values()
-        assert ti.xcoms["transform_job"] == {
+        assert ti.xcoms == {
             "job_name": sent["TransformJobName"],
             "job_arn": sent["TransformJobArn"],
             "output": "s3://b/out/",
