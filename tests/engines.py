@@ -127,6 +127,7 @@ class Models:
     release: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    close: Callable[[], None] = lambda: None
 
     def url(self, behaviour: str, parameters: Mapping[str, Any] | None = None) -> str:
         """Name a new model; `parameters` are its /execution-parameters."""
@@ -139,48 +140,55 @@ class Models:
         return [one for one in self.invocations if url.endswith(one.path)]
 
 
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    models: Models
+
+    def do_GET(self) -> None:
+        path, _, name = self.path.rpartition("/")
+        if name == "ping":
+            self.reply(404 if path.startswith("/dead/") else 200, b"")
+        elif path in self.models.parameters:
+            self.reply(200, json.dumps(self.models.parameters[path]).encode())
+        else:
+            self.reply(404, b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        path = self.path.rpartition("/")[0]
+        behaviour = path.split("/")[1]
+        self.models.invocations.append(Invocation(path, dict(self.headers), body))
+        self.models.entered.set()
+        if behaviour == "held":
+            self.models.release.wait(30)
+        self.reply(*BEHAVIOURS.get(behaviour, echo)(body))
+
+    def reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
 @contextmanager
 def model_server() -> Iterator[Models]:
     models = Models()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"models": models}))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            path, _, name = self.path.rpartition("/")
-            if name == "ping":
-                self.reply(404 if path.startswith("/dead/") else 200, b"")
-            elif path in models.parameters:
-                self.reply(200, json.dumps(models.parameters[path]).encode())
-            else:
-                self.reply(404, b"")
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            path = self.path.rpartition("/")[0]
-            behaviour = path.split("/")[1]
-            models.invocations.append(Invocation(path, dict(self.headers), body))
-            models.entered.set()
-            if behaviour == "held":
-                models.release.wait(30)
-            self.reply(*BEHAVIOURS.get(behaviour, echo)(body))
-
-        def reply(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        models.url_base = f"http://127.0.0.1:{server.server_port}"
-        yield models
+    def close() -> None:
         models.release.set()
         server.shutdown()
+        server.server_close()
+
+    models.url_base = f"http://127.0.0.1:{server.server_port}"
+    models.close = close
+    yield models
+    close()
 
 
 # -------------------------------------------------------------------------------------------------------- jobs

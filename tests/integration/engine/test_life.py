@@ -10,17 +10,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from tests.engines import Desk, Models, running_engine
+from airflow_batchtx.engine.registry import Registry
+from tests.engines import Desk, Engine, Models, model_server, running_engine
 from tests.integration.engine.test_running import HANDLER, archive
 
-BUCKET = "bucket"
 LOST = "InternalServerError: We encountered an internal error.  Please try again."
+
+SLOW = HANDLER.replace("greeting =", "import time; time.sleep(60)\n    greeting =")
 
 
 def children(pid: int) -> set[int]:
@@ -51,112 +55,100 @@ def eventually(true: Callable[[], bool], seconds: float = 15) -> bool:
     return true()
 
 
-def desk_of(engine: Any, models: Models) -> Desk:
-    engine.s3.create_bucket(Bucket=BUCKET)
-    desk = Desk(engine, models, BUCKET)
+def began(desk: Desk) -> str:
+    """Start a job of two instances that work on one record for a minute, and wait until both are at it."""
     desk.put_at("in/a.csv", b"1\n")
-    return desk
+    desk.put_at("in/b.csv", b"2\n")
+    desk.put_at("model.tar.gz", archive(code__inference=SLOW))
+    model = desk.model("image", ModelDataUrl=f"s3://{desk.bucket}/model.tar.gz")
+    name = desk.start(model, InstanceCount=2)
+    logs = desk.engine.home / "jobs" / "us-east-1" / name / "logs"
+    assert eventually(lambda: len(list(logs.glob("*/data-log"))) == 2)
+    return name
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def own_desk(engine: Engine, models: Models) -> Desk:
+    bucket = f"bucket-{uuid4().hex[:12]}"
+    engine.s3.create_bucket(Bucket=bucket)
+    return Desk(engine, models, bucket)
 
 
-@pytest.fixture
-def busy(models: Models, home: Path) -> Iterator[tuple[Desk, str, set[int]]]:
-    """An engine with a job in mid-invocation, and all processes below it: two instances, their handlers, an S3."""
-    with running_engine(home) as engine:
-        desk = desk_of(engine, models)
-        desk.put_at("in/b.csv", b"2\n")
-        desk.put_at(
-            "model.tar.gz",
-            archive(code__inference=HANDLER.replace("greeting =", "import time; time.sleep(60)\n    greeting =")),
-        )
-        model = desk.model("image", ModelDataUrl=f"s3://{BUCKET}/model.tar.gz")
-        name = desk.start(model, InstanceCount=2)
-        work = home / "jobs" / "us-east-1" / name
-        assert eventually(lambda: len(list(work.glob("logs/*/data-log"))) == 2)
-        yield desk, name, children(engine.process.pid)
-
-
-def told(home: Path, models: Models, name: str) -> dict[str, Any]:
-    with running_engine(home) as engine:
-        return dict(engine.sagemaker().describe_transform_job(TransformJobName=name))
+def described(engine: Engine, name: str) -> dict[str, Any]:
+    return dict(engine.sagemaker().describe_transform_job(TransformJobName=name))
 
 
 def test_an_engine_that_is_killed_leaves_no_process_and_no_job_in_doubt(
-    busy: tuple[Desk, str, set[int]], models: Models, home: Path
+    models: Models, tmp_path: Path, engine: Engine
 ) -> None:
-    desk, name, processes = busy
-    assert len(processes) >= 5
+    with running_engine(tmp_path) as killed:
+        running, stopping = (began(own_desk(killed, models)) for _ in range(2))
+        processes = children(killed.process.pid)
+        killed.sagemaker().stop_transform_job(TransformJobName=stopping)
+        killed.process.kill()
 
-    desk.engine.process.kill()
+        assert len(processes) >= 9  # two jobs of two instances with a handler each, and the S3
+        assert eventually(lambda: not any(map(alive, processes)))
 
-    assert eventually(lambda: not any(map(alive, processes)))
-    job = told(home, models, name)
-    assert (job["TransformJobStatus"], job["FailureReason"]) == ("Failed", LOST)
-    assert job["TransformEndTime"]
-    assert not (home / "jobs" / "us-east-1" / name / "work").exists()
-
-
-def test_an_engine_that_is_killed_while_a_job_stops(
-    busy: tuple[Desk, str, set[int]], models: Models, home: Path
-) -> None:
-    desk, name, processes = busy
-
-    desk.client.stop_transform_job(TransformJobName=name)
-    desk.engine.process.kill()
-
-    assert eventually(lambda: not any(map(alive, processes)))
-    assert told(home, models, name)["TransformJobStatus"] == "Stopped"
+    with running_engine(tmp_path, "--s3-endpoint-url", engine.storage) as again:
+        lost, ended = described(again, running), described(again, stopping)
+    assert (lost["TransformJobStatus"], lost["FailureReason"]) == ("Failed", LOST)
+    assert lost["TransformEndTime"]
+    assert ended["TransformJobStatus"] == "Stopped"
+    assert not (tmp_path / "jobs" / "us-east-1" / running / "work").exists()
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-def test_an_engine_that_is_told_to_end(
-    busy: tuple[Desk, str, set[int]], models: Models, home: Path, signal_number: int
-) -> None:
-    desk, name, processes = busy
+def test_an_engine_that_is_told_to_end(models: Models, tmp_path: Path, signal_number: int) -> None:
+    with running_engine(tmp_path) as engine:
+        name = began(own_desk(engine, models))
+        processes = children(engine.process.pid)
 
-    os.kill(desk.engine.process.pid, signal_number)
+        os.kill(engine.process.pid, signal_number)
 
-    assert desk.engine.process.wait(20) == 0
-    assert not any(map(alive, processes))
-    assert told(home, models, name)["FailureReason"] == LOST
+        assert engine.process.wait(20) == 0
+        assert not any(map(alive, processes))
+    with closing(Registry(tmp_path / "registry.sqlite", time.time)) as registry:
+        job = registry.job("us-east-1", name)
+    assert job is not None
+    assert (job.status, job.reason) == ("Failed", LOST)
 
 
-def test_a_stopped_job_leaves_no_process(busy: tuple[Desk, str, set[int]]) -> None:
-    desk, name, processes = busy
+def test_a_stopped_job_leaves_no_process(desk: Desk) -> None:
+    before = children(desk.engine.process.pid)
+    name = began(desk)
+    processes = children(desk.engine.process.pid) - before
 
     desk.client.stop_transform_job(TransformJobName=name)
 
     assert desk.ended(name)["TransformJobStatus"] == "Stopped"
-    assert len([pid for pid in processes if alive(pid)]) == 1  # the S3
+    assert len(processes) >= 4
+    assert not any(map(alive, processes))
 
 
-def test_an_instance_that_dies_fails_its_job(busy: tuple[Desk, str, set[int]]) -> None:
-    desk, name, processes = busy
-    instances = [
-        pid for pid in processes if "airflow_batchtx.engine.instance" in Path(f"/proc/{pid}/cmdline").read_text()
-    ]
+def test_an_instance_that_dies_fails_its_job(desk: Desk) -> None:
+    before = children(desk.engine.process.pid)
+    name = began(desk)
+    processes = children(desk.engine.process.pid) - before
 
-    os.kill(instances[0], signal.SIGKILL)
-    os.kill(instances[1], signal.SIGKILL)
+    for pid in processes:
+        if "airflow_batchtx.engine.instance" in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
 
     job = desk.ended(name)
     assert (job["TransformJobStatus"], job["FailureReason"]) == ("Failed", LOST)
-    assert eventually(lambda: len([pid for pid in processes if alive(pid)]) == 1)
+    assert eventually(lambda: not any(map(alive, processes)))
 
 
-def test_jobs_models_and_tags_outlive_the_engine(models: Models, home: Path) -> None:
-    with running_engine(home) as engine:
-        desk = desk_of(engine, models)
+def test_jobs_models_and_tags_outlive_the_engine(models: Models, tmp_path: Path, engine: Engine) -> None:
+    shared = ("--s3-endpoint-url", engine.storage)
+    with running_engine(tmp_path, *shared) as first:
+        desk = own_desk(first, models)
+        desk.put_at("in/a", b"1")
         job = desk.run(desk.model(models.url("echo")), Tags=[{"Key": "a", "Value": "b"}])
-    with running_engine(home) as engine:
-        client = engine.sagemaker()
-        again = client.describe_transform_job(TransformJobName=job["TransformJobName"])
-        found_tags = client.list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
-        client.describe_model(ModelName=job["ModelName"])
+    with running_engine(tmp_path, *shared) as second:
+        again = described(second, job["TransformJobName"])
+        found_tags = second.sagemaker().list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
+        second.sagemaker().describe_model(ModelName=job["ModelName"])
 
     for answer in (job, again):
         del answer["ResponseMetadata"]
@@ -172,13 +164,12 @@ def failing(*arguments: str) -> str:
     return done.stderr
 
 
-def test_what_keeps_an_engine_from_starting(home: Path, tmp_path: Path) -> None:
-    with running_engine(home) as engine:
-        port = engine.url.rpartition(":")[2]
+def test_what_keeps_an_engine_from_starting(engine: Engine, tmp_path: Path) -> None:
+    port = engine.url.rpartition(":")[2]
 
-        assert "Another engine runs in" in failing("--home", str(home))
-        assert f"cannot listen on 127.0.0.1:{port}" in failing("--home", str(tmp_path / "b"), "--port", port)
-        assert "did not start" in failing("--home", str(tmp_path / "c"), "--s3-port", port)
+    assert "Another engine runs in" in failing("--home", str(engine.home))
+    assert f"cannot listen on 127.0.0.1:{port}" in failing("--home", str(tmp_path), "--port", port)
+    assert "did not start" in failing("--home", str(tmp_path), "--s3-port", port)
 
 
 def health(url: str) -> tuple[int, dict[str, Any]]:
@@ -190,15 +181,14 @@ def health(url: str) -> tuple[int, dict[str, Any]]:
             return error.code, json.load(error)
 
 
-def test_health_is_that_of_the_s3_too(home: Path, tmp_path: Path) -> None:
-    with (
-        running_engine(home) as neighbour,
-        running_engine(tmp_path / "other", "--s3-endpoint-url", neighbour.storage, "--region", "eu-west-1") as engine,
-    ):
-        status, found = health(engine.url)
-        assert (status, found["status"], found["storage"]) == (200, "ok", neighbour.storage)
-        assert (found["engine"], found["region"]) == (engine.url, "eu-west-1")
+def test_health_is_that_of_the_s3_too(tmp_path: Path) -> None:
+    with model_server() as stand_in:  # it answers, and no more is asked of it
+        storage = stand_in.url_base
+        with running_engine(tmp_path, "--s3-endpoint-url", storage, "--region", "eu-west-1") as engine:
+            status, found = health(engine.url)
+            stand_in.close()
+            status_without, _ = health(engine.url)
 
-        neighbour.end()
-
-        assert health(engine.url)[0] == 503
+    assert (status, found["status"], found["storage"]) == (200, "ok", storage)
+    assert (found["engine"], found["region"]) == (engine.url, "eu-west-1")
+    assert status_without == 503
