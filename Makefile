@@ -22,7 +22,7 @@ demo: $(STAMP)  ## Train, prepare, transform and associate real data on the loca
 	@$(BIN)/batchtx demo
 
 test: $(STAMP)  ## Run the tests; what the machine lacks is skipped with the reason
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 lint: $(STAMP)  ## Check style, types and layers
 	$(BIN)/ruff format --check .
@@ -33,7 +33,10 @@ lint: $(STAMP)  ## Check style, types and layers
 bench: $(STAMP)  ## Measure, side by side with peers
 	$(BIN)/python -m benchmarks
 
+docs: $(STAMP)  ## Draw the pictures of README and docs anew
+	$(BIN)/python docs/pictures.py
+
 clean:  ## Remove what setup and runs have made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench docs clean
