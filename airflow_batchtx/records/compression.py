@@ -37,7 +37,7 @@ class Gunzipped:
 def _plain(source: Readable) -> Iterator[bytes]:
     """Give what the members hold, in pieces."""
     rest = b""
-    while compressed := rest.lstrip(b"\0") or source.read(_PIECE):
+    while compressed := rest or source.read(_PIECE):
         rest = b""
         if compressed := compressed.lstrip(b"\0"):
             rest = yield from _member(compressed, source)

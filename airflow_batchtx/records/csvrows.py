@@ -89,7 +89,8 @@ def _quickly_shielded(rows: bytes, hidden: bytes) -> bytes | None:
         return None  # an empty cell alone in its row: without its quotes it would be no row
     bare, quoted = (parts := framed.split(b'"'))[0::2], parts[1::2]
     inside, outside = b'"'.join(quoted), b'"'.join(bare)
-    if len(bare) == len(quoted) or b"\n" in inside or b"\r" in framed or _begins_specially(b"".join(bare)):
+    # A newline is inside quotes also where the last of them never end.
+    if b"\n" in inside or b"\r" in framed or _begins_specially(b"".join(bare)):
         return None
     outline = outside.translate(_OUTLINE)
     if b'x"' in outline or b'"x' in outline:

@@ -71,5 +71,9 @@ def test_wildcards_within_wildcards_give_one_list() -> None:
     assert jsonpath.parsed("$.*.*").taken({"b": [1, 2], "a": {"y": 3, "x": 4}}) == [4, 3, 1, 2]
 
 
+def test_all_steps_after_a_wildcard_go_into_each() -> None:
+    assert jsonpath.parsed("$[*].a.b").taken([{"a": {"b": 1}}, {"a": {"b": 2}}]) == [1, 2]
+
+
 def test_steps_after_a_list_of_indexes_go_into_each() -> None:
     assert jsonpath.parsed("$[0,-1].n").taken([{"n": 1}, {"n": 2}, {"n": 3}]) == [1, 3]

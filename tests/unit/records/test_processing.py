@@ -63,6 +63,10 @@ def test_the_model_is_not_sent_what_only_separates_records() -> None:
     assert processor.request(b"1,2\r\n\r\n\n3,4\r\n") == b"1,2\r\n3,4\r\n"
 
 
+def test_a_first_blank_line_is_not_sent_either() -> None:
+    assert Processor(JOIN, content_type="text/csv", accept="text/csv").request(b"\n1,2\n") == b"1,2\n"
+
+
 def test_a_document_is_sent_as_it_is() -> None:
     document = b'{\n\n"b": 1,\n "a": 2}\n'
 
