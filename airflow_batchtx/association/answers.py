@@ -22,10 +22,10 @@ _UNPREPARED: Any = [("input_object", pa.string()), ("record", pa.int64())]
 UNPREPARED = pa.schema(_UNPREPARED)
 
 
-def width(store: ObjectStore, pairs: tuple[Pair, ...]) -> int:
-    """Count the columns that the model gives, by the first answer that there is."""
+def width(store: ObjectStore, pairs: tuple[Pair, ...]) -> int | None:
+    """Count the columns that the model gives, by the first answer; None where there is none."""
     widths = (_width(store, pair.answers.uri) for pair in pairs if pair.answers.size)
-    return next((count for count in widths if count), 1)
+    return next((count for count in widths if count), None)
 
 
 def _width(store: ObjectStore, uri: S3Uri) -> int:

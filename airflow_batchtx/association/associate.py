@@ -85,7 +85,7 @@ def _clear(store: ObjectStore, request: AssociateRequest) -> None:
 def _columns(store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...]) -> Columns:
     kept = paired[0].kept
     known = UNPREPARED if kept is None else schema_of(store, store.stat(kept))
-    count = width(store, paired)
+    count = width(store, paired) or len(request.predictions or ("prediction",))
     names = ("prediction",) if count == 1 else tuple(f"prediction_{index}" for index in range(count))
     asked = dict.fromkeys(names) if request.predictions is None else request.predictions
     refuse(InvalidInput, "associate", _unfit(request, known, tuple(asked), count))

@@ -1,0 +1,111 @@
+"""The tasks around a transform job, as a DAG writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.sdk import DAG
+
+from airflow_batchtx.errors import InvalidInput
+from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator
+from airflow_batchtx.spec.uri import S3Uri
+from tests.fakes import InMemoryStore
+
+
+class FakeStorage:
+    """Stands for the storage hook."""
+
+    def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
+
+    def store(self) -> InMemoryStore:
+        return self._store
+
+
+@pytest.fixture
+def dag() -> DAG:
+    return DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"))
+
+
+def test_everything_wrong_is_told_when_the_dag_is_parsed() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        PrepareInputOperator(task_id="p", source="lake/", output="s3://b/in/", keep=["a", "a"], shard_bytes="many")
+    assert {problem.field for problem in caught.value.problems} == {"source", "keep", "shard_bytes"}
+
+    with pytest.raises(InvalidInput) as caught:
+        AssociateOutputOperator(task_id="a", result="run", output="b", format="xls", predictions=[1])
+    assert {problem.field for problem in caught.value.problems} == {"result", "output", "format", "predictions"}
+
+
+def test_templates_are_rendered_wherever_they_stand(dag: DAG) -> None:
+    task = PrepareInputOperator(
+        task_id="p",
+        dag=dag,
+        source=["s3://lake/day={{ ds }}/"],
+        output="s3://b/{{ ds }}/in/",
+        keep=["{{ params.id }}"],
+        types={"id": "{{ params.kind }}"},
+        min_shards="{{ params.instances }}",
+        region_name="{{ params.region }}",
+    )
+    params = {"id": "id", "kind": "int64", "instances": 2, "region": "eu-west-1"}
+
+    task.render_template_fields({"ds": "2026-01-01", "params": params})
+
+    assert task.options["source"] == ["s3://lake/day=2026-01-01/"]
+    assert task.options["output"] == "s3://b/2026-01-01/in/"
+    assert (task.options["keep"], task.options["types"]) == (["id"], {"id": "int64"})
+    assert (task.options["min_shards"], task.region_name) == ("2", "eu-west-1")
+
+
+def test_another_tasks_output_is_an_upstream(dag: DAG) -> None:
+    prepare = PrepareInputOperator(task_id="p", dag=dag, source="s3://lake/", output="s3://b/in/")
+    task = AssociateOutputOperator(task_id="a", dag=dag, result=prepare.output, output="s3://b/scored/")
+
+    assert task.upstream_task_ids == {"p"}
+
+
+def test_tasks_can_be_mapped(dag: DAG) -> None:
+    mapped = PrepareInputOperator.partial(task_id="p", dag=dag, keep=["id"]).expand_kwargs(
+        [{"source": f"s3://lake/{day}/", "output": f"s3://b/{day}/"} for day in (1, 2)]
+    )
+
+    task = mapped.unmap({"source": "s3://lake/2/", "output": "s3://b/2/"})
+
+    assert isinstance(task, PrepareInputOperator)
+    assert (task.options["source"], task.options["keep"]) == ("s3://lake/2/", ["id"])
+
+
+def test_a_rendered_value_is_checked_before_anything_is_read() -> None:
+    task: Any = PrepareInputOperator(task_id="p", source="{{ params.source }}", output="s3://b/in/")
+    task.options["source"] = "lake"
+    task.storage = None
+
+    with pytest.raises(InvalidInput):
+        task.execute({})
+
+
+def test_what_one_task_returns_the_next_one_takes() -> None:
+    store = InMemoryStore({"s3://lake/a.csv": b"id,x\n7,1\n8,2\n"}, buckets=["b"])
+    prepare: Any = PrepareInputOperator(task_id="p", source="s3://lake/", output="s3://b/in/", keep=["id"])
+    prepare.storage = FakeStorage(store)
+
+    prepared = prepare.execute({})
+    store.put(S3Uri("b", "out/part-00000.csv.out"), b"0.5\n0.25\n")
+    result = {"job_name": "j", "status": "Completed", "output": "s3://b/out/", "rows": 2, "objects": 1}
+    result |= {"input": prepared["input"], "prepared": prepared["manifest"]}
+    associate: Any = AssociateOutputOperator(task_id="a", result=result, output="s3://b/scored/", format="csv")
+    associate.storage = FakeStorage(store)
+    output = associate.execute({})
+
+    assert store.get(S3Uri("b", "scored/part-00000.csv")) == b"id,prediction\n7,0.5\n8,0.25\n"
+    assert output == {
+        "output": "s3://b/scored/",
+        "manifest": "s3://b/scored/_manifest.json",
+        "rows": 2,
+        "parts": 1,
+        "columns": ["id", "prediction"],
+        "job_name": "j",
+    }
