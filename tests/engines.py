@@ -120,7 +120,10 @@ BEHAVIOURS: Mapping[str, Callable[[bytes], Reply]] = {
 
 @dataclass
 class Models:
-    """A server of many models: `url("echo")` is an Image. `held` models answer once `release` is set."""
+    """A server of many models: `url("echo")` is an Image. `held` models answer once `release` is set.
+
+    A `pausing` one does so for what mentions `hold` only.
+    """
 
     url_base: str = ""
     invocations: list[Invocation] = field(default_factory=list)
@@ -159,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         behaviour = path.split("/")[1]
         self.models.invocations.append(Invocation(path, dict(self.headers), body))
         self.models.entered.set()
-        if behaviour == "held":
+        if behaviour == "held" or (behaviour == "pausing" and b"hold" in body):
             self.models.release.wait(30)
         self.reply(*BEHAVIOURS.get(behaviour, echo)(body))
 

@@ -33,7 +33,7 @@ from airflow_batchtx.engine.operations import OPERATIONS
 from airflow_batchtx.engine.registry import Registry
 from airflow_batchtx.engine.runner import Runner, Workplace
 from airflow_batchtx.engine.shapes import Shapes, service_model
-from airflow_batchtx.engine.stores import s3_address
+from airflow_batchtx.engine.stores import S3Address, s3_address
 from airflow_batchtx.errors import LocalEngineError, RequestRefused
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
         stack.enter_context(_exclusive(config.home))
         listener = stack.enter_context(closing(_listener(config.host, config.port)))
         storage = stack.enter_context(_storage(config))
-        address = s3_address(storage, config.region)
+        own = config.s3_endpoint_url is None
+        address = S3Address(storage, config.region, made_up=True) if own else s3_address(storage, config.region)
         registry = stack.enter_context(closing(Registry(config.home / "registry.sqlite", time.time)))
         workplace = Workplace(config.home, address.open(), address, config.ping_seconds, _file_logs, time.time)
         runner = stack.enter_context(closing(Runner(registry, workplace)))

@@ -125,6 +125,24 @@ def test_a_stopped_job_leaves_no_process(desk: Desk) -> None:
     assert not any(map(alive, processes))
 
 
+def test_a_stopped_job_keeps_whole_outputs_and_drops_half_ones(desk: Desk) -> None:
+    desk.put_at("in/a.csv", b"whole\n")
+    desk.put_at("in/b.csv", b"x" * 99 + b"\n" + b"some line\n" * 1_500_000 + b"hold\n")
+    desk.models.release.clear()
+    name = desk.start(
+        desk.model(desk.models.url("pausing")), SplitType="Line", MaxPayloadInMB=1, MaxConcurrentTransforms=2
+    )
+    uploads = desk.engine.s3.get_paginator("list_multipart_uploads")
+    assert eventually(lambda: any("Uploads" in page for page in uploads.paginate(Bucket=desk.bucket)))
+    assert eventually(lambda: desk.keys("out/") == ["out/a.csv.out"])
+
+    desk.client.stop_transform_job(TransformJobName=name)
+
+    assert desk.ended(name)["TransformJobStatus"] == "Stopped"
+    assert desk.keys("out/") == ["out/a.csv.out"]
+    assert not any("Uploads" in page for page in uploads.paginate(Bucket=desk.bucket))
+
+
 def test_an_instance_that_dies_fails_its_job(desk: Desk) -> None:
     before = children(desk.engine.process.pid)
     name = began(desk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import struct
 import tarfile
 from typing import Any
 
@@ -99,6 +100,20 @@ def test_gzip_is_unpacked(desk: Desk) -> None:
     desk.run(desk.model(url), **CSV, CompressionType="Gzip")
 
     assert desk.get("out/a.csv.gz.out") == b"1\n2\n"
+
+
+def test_binary_records_reach_the_model_without_their_framing(desk: Desk) -> None:
+    records = [b"one", b"three", b"four"]
+    framed = b"".join(
+        struct.pack("<II", 0xCED7230A, len(record)) + record + b"\0" * (-len(record) % 4) for record in records
+    )
+    desk.put_at("in/a.rec", framed)
+    url = desk.models.url("echo")
+
+    desk.run(desk.model(url), SplitType="RecordIO", BatchStrategy="SingleRecord")
+
+    assert sorted(invocation.body for invocation in desk.models.sent_to(url)) == sorted(records)
+    assert desk.get("out/a.rec.out") == b"onethreefour"
 
 
 def test_a_join_with_a_filter(desk: Desk) -> None:
