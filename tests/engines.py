@@ -144,6 +144,7 @@ class Models:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True
     protocol_version = "HTTP/1.1"
     models: Models
 
