@@ -33,6 +33,9 @@ PREPARED = PreparedInput(
 class Later:
     """Stands for an XComArg."""
 
+    def __repr__(self) -> str:
+        return "Later()"
+
     def resolve(self, context: Any) -> Any:
         return context
 
