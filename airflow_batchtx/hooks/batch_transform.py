@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -28,11 +29,13 @@ class BatchTransformHook(AwsBaseHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "client_type": "sagemaker"})
+        self._one_at_a_time = threading.Lock()
 
     @property
     def client(self) -> SageMakerClient:
-        """The boto3 client; the first access makes it, which takes a while."""
-        return cast("SageMakerClient", self.conn)
+        """The boto3 client, one for all threads; the first access makes it, which takes a while."""
+        with self._one_at_a_time:
+            return cast("SageMakerClient", self.conn)
 
     def create(self, request: Mapping[str, Any]) -> str:
         """Create the job that a CreateTransformJob request describes, and give its ARN.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 from typing import Any
+from weakref import WeakValueDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -15,6 +17,9 @@ from airflow_batchtx.errors import BatchTransformError, JobTimedOut
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.waiting import POLL_INTERVAL, Described, Watch, ended
+
+# A client of its own for each of hundreds of triggers would cost minutes of CPU, and hold up the event loop.
+HOOKS: WeakValueDictionary[str, BatchTransformHook] = WeakValueDictionary()
 
 # What an event says besides a job's own status.
 TIMED_OUT, UNKNOWN = "TimedOut", "Unknown"
@@ -70,14 +75,14 @@ class BatchTransformTrigger(BaseTrigger):
 
     @cached_property
     def hook(self) -> BatchTransformHook:
-        """Transform jobs."""
-        arguments = self.arguments
-        return BatchTransformHook(
-            aws_conn_id=arguments["aws_conn_id"],
-            region_name=arguments["region_name"],
-            verify=arguments["verify"],
-            config=arguments["botocore_config"],
-        )
+        """Transform jobs. Triggers of equal settings share a hook, and so a client, while any of them waits."""
+        settings = {
+            "aws_conn_id": self.arguments["aws_conn_id"],
+            "region_name": self.arguments["region_name"],
+            "verify": self.arguments["verify"],
+            "config": self.arguments["botocore_config"],
+        }
+        return HOOKS.setdefault(json.dumps(settings, sort_keys=True), BatchTransformHook(**settings))
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""

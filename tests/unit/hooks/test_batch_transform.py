@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import pytest
@@ -146,35 +148,35 @@ def test_stop_that_may_not_be_is_refused() -> None:
 
 @pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped"])
 def test_wait_looks_until_the_job_has_ended_however(end: str) -> None:
-    fake, time = FakeSageMaker(), Time()
+    fake, watch = FakeSageMaker(), Time()
     fake.add("nightly", ["InProgress", "InProgress", "Stopping", end])
 
-    found = FakeHook(fake).wait("nightly", interval=30, sleep=time.sleep, clock=time.clock, chance=lambda: 0.5)
+    found = FakeHook(fake).wait("nightly", interval=30, sleep=watch.sleep, clock=watch.clock, chance=lambda: 0.5)
 
     assert found["TransformJobStatus"] == end
-    assert time.naps == pytest.approx([1, 1, 1])
+    assert watch.naps == pytest.approx([1, 1, 1])
 
 
 def test_wait_does_not_sleep_for_a_job_that_has_ended() -> None:
-    fake, time = FakeSageMaker(), Time()
+    fake, watch = FakeSageMaker(), Time()
     fake.add("nightly", ["Completed"])
 
-    FakeHook(fake).wait("nightly", timeout=0, sleep=time.sleep, clock=time.clock)
+    FakeHook(fake).wait("nightly", timeout=0, sleep=watch.sleep, clock=watch.clock)
 
-    assert time.naps == []
+    assert watch.naps == []
 
 
 def test_wait_ends_at_its_timeout_with_a_last_look() -> None:
-    fake, time = FakeSageMaker(), Time()
+    fake, watch = FakeSageMaker(), Time()
     fake.add("nightly", ["InProgress"])
-    began = time.now
+    began = watch.now
 
     with pytest.raises(JobTimedOut) as caught:
-        FakeHook(fake).wait("nightly", interval=30, timeout=100, sleep=time.sleep, clock=time.clock)
+        FakeHook(fake).wait("nightly", interval=30, timeout=100, sleep=watch.sleep, clock=watch.clock)
 
     assert caught.value.seconds == pytest.approx(100)
-    assert time.now == pytest.approx(began + 100)
-    assert len(fake.calls) == len(time.naps) + 1
+    assert watch.now == pytest.approx(began + 100)
+    assert len(fake.calls) == len(watch.naps) + 1
 
 
 def outages() -> Iterator[Exception]:
@@ -184,7 +186,7 @@ def outages() -> Iterator[Exception]:
 
 
 def test_throttling_and_lost_connections_never_fail_a_wait() -> None:
-    fake, time = FakeSageMaker(), Time()
+    fake, watch = FakeSageMaker(), Time()
     fake.add("nightly", ["InProgress", "Completed"])
     fake.trouble["DescribeTransformJob"] = [error for _ in range(50) for error in outages()]
 
@@ -192,26 +194,45 @@ def test_throttling_and_lost_connections_never_fail_a_wait() -> None:
         def _forget_credentials(self) -> None:
             """The client stays."""
 
-    found = Stubborn(fake).wait("nightly", sleep=time.sleep, clock=time.clock)
+    found = Stubborn(fake).wait("nightly", sleep=watch.sleep, clock=watch.clock)
 
     assert found["TransformJobStatus"] == "Completed"
     assert len(fake.calls) == 202
 
 
 def test_an_outage_does_not_outlive_the_deadline() -> None:
-    fake, time = FakeSageMaker(), Time()
+    fake, watch = FakeSageMaker(), Time()
     fake.trouble["DescribeTransformJob"] = [refusal("DescribeTransformJob", "ThrottlingException") for _ in range(99)]
 
     with pytest.raises(JobTimedOut):
-        FakeHook(fake).wait("nightly", timeout=3600, sleep=time.sleep, clock=time.clock)
+        FakeHook(fake).wait("nightly", timeout=3600, sleep=watch.sleep, clock=watch.clock)
 
     assert len(fake.calls) < 40
 
 
 def test_a_wait_for_a_job_that_does_not_exist_ends_at_once() -> None:
-    time = Time()
+    watch = Time()
 
     with pytest.raises(JobNotFound):
-        FakeHook(FakeSageMaker()).wait("nightly", sleep=time.sleep, clock=time.clock)
+        FakeHook(FakeSageMaker()).wait("nightly", sleep=watch.sleep, clock=watch.clock)
 
-    assert time.naps == []
+    assert watch.naps == []
+
+
+def test_threads_that_share_a_hook_make_one_client() -> None:
+    fake = FakeSageMaker()
+    fake.add("nightly", ["InProgress"])
+    made: list[FakeSageMaker] = []
+
+    class Slow(BatchTransformHook):
+        @cached_property
+        def conn(self) -> FakeSageMaker:
+            made.append(fake)
+            time.sleep(0.05)
+            return fake
+
+    hook = Slow(aws_conn_id=None)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hook.look, ["nightly"] * 8))
+
+    assert len(made) == 1

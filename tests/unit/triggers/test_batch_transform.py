@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -124,3 +126,16 @@ def test_resumed_after_a_refusal_raises_it_or_goes_on_where_it_is_over() -> None
         resumed(event, FakeHook(FakeSageMaker()), interval=0.01, timeout=None)
     described = resumed(event, FakeHook(fake("InProgress", "Stopped")), interval=0.01, timeout=None)
     assert described["TransformJobStatus"] == "Stopped"
+
+
+def test_triggers_of_equal_settings_share_a_hook_while_one_of_them_waits() -> None:
+    one, two = trigger(region_name="eu-west-1"), trigger(region_name="eu-west-1", poll_interval=5)
+    elsewhere, otherwise = trigger(region_name="us-east-1"), trigger(region_name="eu-west-1", verify=False)
+
+    assert one.hook is two.hook
+    assert len({id(each.hook) for each in (one, elsewhere, otherwise)}) == 3
+
+    forgotten = weakref.ref(one.hook)
+    del one, two
+    gc.collect()
+    assert forgotten() is None
