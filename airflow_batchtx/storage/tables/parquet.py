@@ -15,8 +15,9 @@ from airflow_batchtx.storage.tables.streams import DigestWriter, RangedFile
 # Bytes of columns in one record batch, about.
 BATCH = 2 * 1024 * 1024
 BATCH_ROWS = 65_536
-# Bytes read ahead for each column.
-READ_AHEAD = 256 * 1024
+# Bytes read ahead, for all columns together, and for one at least and at most.
+READ_AHEAD = 16 * 1024 * 1024
+COLUMN_READ_AHEAD = (16 * 1024, 256 * 1024)
 # Bytes of columns, as they are in memory, that make a row group.
 ROW_GROUP = 16 * 1024 * 1024
 
@@ -38,7 +39,9 @@ def row_count(file: BinaryIO) -> int:
 def batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield the columns in the order asked for, batch by batch, the same batches for the same object."""
     # Without a buffer size a whole row group's columns would be held in memory.
-    source = pq.ParquetFile(file, buffer_size=READ_AHEAD, pre_buffer=False)
+    least, most = COLUMN_READ_AHEAD
+    read_ahead = max(least, min(most, READ_AHEAD // max(len(columns), 1)))
+    source = pq.ParquetFile(file, buffer_size=read_ahead, pre_buffer=False)
     rows = _batch_rows(source.metadata, frozenset(columns))
     for batch in source.iter_batches(batch_size=rows, columns=list(columns)):
         yield batch.select(list(columns))

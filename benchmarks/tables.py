@@ -1,0 +1,151 @@
+"""Prepare and associate on plain files: rows a second and peak memory, each step in a process of its own.
+
+python benchmarks/tables.py ROWS [FOLDER]
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from airflow_batchtx.association.associate import associate
+from airflow_batchtx.association.request import AssociateRequest
+from airflow_batchtx.preparation.prepare import prepare
+from airflow_batchtx.preparation.request import PrepareRequest
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import StoredObject
+
+BATCH = 250_000
+
+
+class Folder:
+    """An ObjectStore in a folder, for a benchmark: no errors, no atomic writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, uri: S3Uri) -> Path:
+        return self.root / uri.bucket / uri.key
+
+    def objects(self, prefix: S3Uri) -> Iterator[StoredObject]:
+        below = self.root / prefix.bucket
+        keys = sorted(str(file.relative_to(below)) for file in below.rglob("*") if file.is_file())
+        return (self.stat(S3Uri(prefix.bucket, key)) for key in keys if key.startswith(prefix.key))
+
+    def stat(self, uri: S3Uri) -> StoredObject:
+        return StoredObject(uri, self.path(uri).stat().st_size, "")
+
+    def reader(self, uri: S3Uri) -> IO[bytes]:
+        return self.path(uri).open("rb")
+
+    @contextmanager
+    def writer(self, uri: S3Uri, **_: Any) -> Iterator[IO[bytes]]:
+        self.path(uri).parent.mkdir(parents=True, exist_ok=True)
+        with self.path(uri).open("wb") as file:
+            yield file
+
+    def get(self, uri: S3Uri) -> bytes:
+        return self.path(uri).read_bytes()
+
+    def get_range(self, uri: S3Uri, start: int, size: int) -> bytes:
+        with self.reader(uri) as file:
+            file.seek(start)
+            return file.read(size)
+
+    def put(self, uri: S3Uri, body: bytes, **_: Any) -> None:
+        with self.writer(uri) as file:
+            file.write(body)
+
+    def delete(self, uris: Iterable[S3Uri]) -> None:
+        for uri in list(uris):
+            self.path(uri).unlink(missing_ok=True)
+
+
+def make(store: Folder, rows: int) -> None:
+    """Write ids, ten features and a name, as CSV and as Parquet."""
+    rng = random.Random(1)
+    features = {f"x{at}": [round(rng.gauss(0, 1), 5) for _ in range(BATCH)] for at in range(10)}
+    names = [f"customer-{at % 5000}" for at in range(BATCH)]
+    with (
+        store.writer(S3Uri("b", "csv/a.csv")) as text,
+        store.writer(S3Uri("b", "parquet/a.parquet")) as file,
+        pq.ParquetWriter(
+            file, pa.table({"id": [0], **{key: [0.5] for key in features}, "name": [""]}).schema
+        ) as columns,
+    ):
+        for start in range(0, rows, BATCH):
+            part = pa.table({"id": range(start, start + BATCH), **features, "name": names}).slice(0, rows - start)
+            arrow_csv.write_csv(part, text, arrow_csv.WriteOptions(include_header=start == 0))
+            columns.write_table(part)
+
+
+def prepared(form: str) -> Callable[[Folder], None]:
+    values = {"source": f"s3://b/{form}/", "output": f"s3://b/in-{form}/", "keep": ["id", "name"]}
+    return lambda store: store.put(
+        S3Uri("b", "prepared.json"), json.dumps(prepare(store, PrepareRequest.read(values)).to_dict()).encode()
+    )
+
+
+def answer(store: Folder) -> None:
+    """Write an answer for each line of the shards."""
+    rng = random.Random(2)
+    for shard in list(store.objects(S3Uri("b", "in-parquet/shards/"))):
+        lines = store.get(shard.uri).count(b"\n")
+        store.put(S3Uri("b", f"out/{shard.uri.name}.out"), b"".join(b"%.16f\n" % rng.random() for _ in range(lines)))
+
+
+def associated(form: str) -> Callable[[Folder], None]:
+    def run(store: Folder) -> None:
+        made = json.loads(store.get(S3Uri("b", "prepared.json")))
+        result = {"job_name": "j", "status": "Completed", "output": "s3://b/out/", "input": made["input"]}
+        result |= {"prepared": made["manifest"], "rows": made["rows"], "objects": made["shards"]}
+        associate(store, AssociateRequest.read({"result": result, "output": f"s3://b/scored-{form}/", "format": form}))
+
+    return run
+
+
+STEPS: dict[str, Callable[[Folder], None]] = {
+    "prepare csv": prepared("csv"),
+    "prepare parquet": prepared("parquet"),
+    "answer": answer,
+    "associate parquet": associated("parquet"),
+    "associate csv": associated("csv"),
+}
+
+
+def measure(step: str, store: Folder, rows: int) -> None:
+    began = time.monotonic()
+    STEPS[step](store) if step in STEPS else make(store, rows)
+    seconds = time.monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{step:<18} {seconds:6.1f} s  {rows / seconds / 1e6:5.2f} M rows/s  peak {peak} MB", flush=True)
+
+
+def main(rows: int, folder: Path) -> None:
+    # A child's peak begins with its parent's: nothing large may happen in this process.
+    for step in ("make", *STEPS):
+        subprocess.run([sys.executable, __file__, str(rows), str(folder), step], check=True)
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1])
+    if len(sys.argv) > 3:
+        measure(sys.argv[3], Folder(Path(sys.argv[2])), count)
+    elif len(sys.argv) > 2:
+        main(count, Path(sys.argv[2]))
+    else:
+        with tempfile.TemporaryDirectory() as made:
+            main(count, Path(made))
