@@ -16,9 +16,14 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+# How long an example takes says nothing on a machine that is busy with other tests.
+settings.register_profile("batchtx", deadline=None)
+settings.load_profile("batchtx")
 
 # Airflow reads its settings when it is imported: give it a home that is nobody's, for as long as the tests run.
 AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-batchtx-tests-")
