@@ -7,7 +7,7 @@ from functools import partial
 from operator import itemgetter
 
 from airflow_batchtx.records import csvrows, lines
-from airflow_batchtx.records.formats import ANSWER, INPUT, matched
+from airflow_batchtx.records.formats import ANSWER, INPUT, Stamp, matched
 from airflow_batchtx.records.jsonpath import Indexes, JsonPath, Slice
 
 Rows = list[bytes]
@@ -31,6 +31,16 @@ def joined(payload: bytes, answer: bytes, path: JsonPath) -> bytes:
         at += len(rows)
     matched(at, len(told))
     return b"\n".join(pieces).replace(hidden, b",")
+
+
+def stamped(payload: bytes, stamp: Stamp) -> bytes:
+    """Append to each row an id of its own and the time."""
+    hidden, rest = csvrows.free_byte(payload), stamp.time.encode()
+    pieces = [
+        b"\n".join([b"%s,%s,%s" % (row, stamp.new_id().encode(), rest) for row in rows])
+        for rows in _shielded(payload, hidden, ANSWER)
+    ]
+    return lines.like(pieces, payload).replace(hidden, b",")
 
 
 without_blank = lines.without_blank

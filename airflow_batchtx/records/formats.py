@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_batchtx.errors import CountMismatch
@@ -10,6 +12,14 @@ from airflow_batchtx.records.jsonpath import JsonPath
 # How the data log names the two sides: "Failed to parse input as CSV: ...".
 INPUT = "input"
 ANSWER = "output from the algorithm"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What GenerateInferenceId adds to every record: an id of its own from `new_id`, and the time of the whole job."""
+
+    new_id: Callable[[], str]
+    time: str
 
 
 class Format(Protocol):
@@ -21,6 +31,10 @@ class Format(Protocol):
 
     def filtered(self, payload: bytes, path: JsonPath, origin: str) -> bytes:
         """Give what the filter keeps of each record; the last ends in a newline if the payload did."""
+        ...
+
+    def stamped(self, payload: bytes, stamp: Stamp) -> bytes:
+        """Give the finished records with id and time added; the last ends in a newline if the payload did."""
         ...
 
     def joined(self, payload: bytes, answer: bytes, path: JsonPath) -> bytes:

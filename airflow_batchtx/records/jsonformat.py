@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from airflow_batchtx.records import jsontext, lines
-from airflow_batchtx.records.formats import ANSWER, INPUT, matched
+from airflow_batchtx.records.formats import ANSWER, INPUT, Stamp, matched
 from airflow_batchtx.records.jsonpath import JsonPath
 from airflow_batchtx.records.jsontext import Json
 
 # Developer guide, batch-transform-data-processing.
 JOINED_OUTPUT = "SageMakerOutput"
 JOINED_INPUT = "SageMakerInput"
+# Developer guide, model-monitor-data-capture-batch.
+INFERENCE_ID = "SageMakerInferenceId"
+INFERENCE_TIME = "SageMakerInferenceTime"
 _MISSING: Json = object()
 
 
@@ -27,6 +30,11 @@ class JsonFormat:
     def filtered(self, payload: bytes, path: JsonPath, origin: str) -> bytes:
         """Keep of each document what the filter names, and encode it anew."""
         found = [jsontext.text(path.taken(document)) for document in self.documents(payload, origin)]
+        return lines.like(found, payload)
+
+    def stamped(self, payload: bytes, stamp: Stamp) -> bytes:
+        """Put an id of its own and the time into each document."""
+        found = [jsontext.text(_stamped(document, stamp)) for document in self.documents(payload, ANSWER)]
         return lines.like(found, payload)
 
     def joined(self, payload: bytes, answer: bytes, path: JsonPath) -> bytes:
@@ -46,6 +54,12 @@ def _joined(asked: Json, told: Json) -> Json:
     record = asked if isinstance(asked, dict) else {JOINED_INPUT: asked}
     record[JOINED_OUTPUT] = told
     return record
+
+
+def _stamped(document: Json, stamp: Stamp) -> Json:
+    # Where the members of a value that is no object go is not known: it is wrapped as a join wraps it.
+    record = document if isinstance(document, dict) else {JOINED_OUTPUT: document}
+    return record | {INFERENCE_ID: stamp.new_id(), INFERENCE_TIME: stamp.time}
 
 
 def _line_by_line(payload: bytes, origin: str) -> Iterator[Json]:

@@ -1,8 +1,7 @@
 """What stands between an object's payloads and the model, and between its answers and the output object.
 
 Order of things, by the developer guide (batch-transform-data-processing): input filter, model, join with the
-*unfiltered* record, output filter, assembly. What is added to finished records, as inference ids are, belongs between
-the last two.
+*unfiltered* record, output filter, inference ids, assembly.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from functools import partial
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.records import csvformat, jsonpath
 from airflow_batchtx.records.assembly import ASSEMBLERS, as_it_is
-from airflow_batchtx.records.formats import ANSWER, INPUT, Format
+from airflow_batchtx.records.formats import ANSWER, INPUT, Format, Stamp
 from airflow_batchtx.records.jsonformat import JSON, JSON_LINES
 from airflow_batchtx.spec.enums import AssembleWith, JoinSource
 
@@ -37,11 +36,12 @@ class DataProcessing:
 class Processor:
     """Turns payloads into requests, and answers into output, for one job.
 
-    Where no filter and no join asks for it nothing is parsed, so images and any other bytes pass. A missing `accept`
-    means that the model answers in `content_type`. Media types are compared without parameters and without case.
+    Where no filter, no join and no stamp asks for it nothing is parsed, so images and any other bytes pass. A missing
+    `accept` means that the model answers in `content_type`. Media types are compared without parameters and without
+    case. `stamp` is for jobs with GenerateInferenceId.
 
-    Raises InvalidJsonPath for a filter outside the subset, MalformedRecord for a type that cannot be filtered or
-    joined.
+    Raises InvalidJsonPath for a filter outside the subset, MalformedRecord for a type that cannot be filtered, joined
+    or stamped.
     """
 
     def __init__(
@@ -51,10 +51,11 @@ class Processor:
         content_type: str | None = None,
         accept: str | None = None,
         assemble_with: AssembleWith = AssembleWith.NONE,
+        stamp: Stamp | None = None,
     ) -> None:
         input_path, output_path = jsonpath.parsed(processing.input_filter), jsonpath.parsed(processing.output_filter)
         joins = JoinSource(processing.join_source) is JoinSource.INPUT
-        self.reads_records = joins or not (input_path.is_root and output_path.is_root)
+        self.reads_records = joins or stamp is not None or not (input_path.is_root and output_path.is_root)
         self._request: Callable[[bytes], bytes] = as_it_is
         self._result: Callable[[bytes, bytes], bytes] = _answer
         self._assembled = ASSEMBLERS[AssembleWith(assemble_with)]
@@ -66,6 +67,8 @@ class Processor:
             self._result = partial(_format(content_type).joined, path=output_path)
         elif not output_path.is_root:
             self._result = _filtered_answer(_format(accept or content_type), output_path)
+        if stamp is not None:
+            self._result = _stamped_result(_format(accept or content_type), self._result, stamp)
 
     def request(self, payload: bytes) -> bytes:
         """Give what the model is sent for a payload."""
@@ -83,7 +86,9 @@ def media_type(content_type: str | None) -> str:
 
 def _format(content_type: str | None) -> Format:
     if (found := FORMATS.get(media_type(content_type))) is None:
-        raise MalformedRecord(f"Filters and joins work on {', '.join(FORMATS)}, not on {content_type or 'no type'!r}")
+        raise MalformedRecord(
+            f"Filters, joins and inference ids work on {', '.join(FORMATS)}, not on {content_type or 'no type'!r}"
+        )
     return found
 
 
@@ -93,3 +98,9 @@ def _answer(_payload: bytes, answer: bytes) -> bytes:
 
 def _filtered_answer(of: Format, path: jsonpath.JsonPath) -> Callable[[bytes, bytes], bytes]:
     return lambda _payload, answer: of.filtered(answer, path, ANSWER)
+
+
+def _stamped_result(
+    of: Format, result: Callable[[bytes, bytes], bytes], stamp: Stamp
+) -> Callable[[bytes, bytes], bytes]:
+    return lambda payload, answer: of.stamped(result(payload, answer), stamp)

@@ -14,6 +14,7 @@ import pytest
 from airflow_batchtx.errors import InvalidJsonPath, RecordError
 from airflow_batchtx.records import framing, jsonpath
 from airflow_batchtx.records.compression import Gunzipped
+from airflow_batchtx.records.formats import Stamp
 from airflow_batchtx.records.processing import DataProcessing, Processor
 from airflow_batchtx.spec.enums import AssembleWith, BatchStrategy, JoinSource, SplitType
 
@@ -34,6 +35,11 @@ def cases(wanted: str) -> Iterator[Any]:
 
 def as_bytes(written: str | dict[str, str]) -> bytes:
     return written.encode() if isinstance(written, str) else base64.b64decode(written["base64"])
+
+
+def stamp(case: dict[str, Any]) -> Stamp | None:
+    ids = iter(case.get("inference_ids", ()))
+    return Stamp(lambda: next(ids), case["inference_time"]) if "inference_time" in case else None
 
 
 def check_filters(case: dict[str, Any]) -> None:
@@ -57,6 +63,7 @@ class Run:
             content_type=self.case["ContentType"],
             accept=self.case["Accept"],
             assemble_with=AssembleWith(self.case["AssembleWith"]),
+            stamp=stamp(self.case),
         )
         answers = map(as_bytes, self.case["model_answers"] or ())
         for payload in self.payloads(blank_lines=not processor.reads_records):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batchtx.errors import InvalidJsonPath, MalformedRecord
+from airflow_batchtx.records.formats import Stamp
 from airflow_batchtx.records.processing import FORMATS, DataProcessing, Processor, media_type
 from airflow_batchtx.spec.enums import AssembleWith, JoinSource
 from airflow_batchtx.spec.limits import PROCESSED_TYPES
@@ -79,3 +80,17 @@ def test_a_document_is_sent_as_it_is() -> None:
 )
 def test_media_types_are_compared_without_parameters(written: str | None, read: str) -> None:
     assert media_type(written) == read
+
+
+def test_a_stamp_reads_records_of_the_accepted_type() -> None:
+    ids = iter(["one", "two"])
+    processor = Processor(DataProcessing(), content_type="image/png", accept="text/csv", stamp=Stamp(ids.__next__, "t"))
+
+    assert processor.reads_records
+    assert processor.request(b"\x89PNG") == b"\x89PNG"
+    assert processor.output(b"\x89PNG", b"1\n2\n") == b"1,one,t\n2,two,t\n"
+
+
+def test_types_without_records_cannot_be_stamped() -> None:
+    with pytest.raises(MalformedRecord):
+        Processor(DataProcessing(), content_type="text/csv", accept="image/png", stamp=Stamp(str, "t"))
