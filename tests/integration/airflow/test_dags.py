@@ -23,7 +23,7 @@ def refuse(*_):
 
 socket.socket.connect = refuse
 from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 print()
 print(json.dumps({
     "errors": bag.import_errors,
