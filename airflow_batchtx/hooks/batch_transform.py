@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_batchtx.errors import JobRefused, ServiceUnavailable
-from airflow_batchtx.hooks.failures import EXPIRED, typed_errors
+from airflow_batchtx.hooks.failures import typed_errors
 from airflow_batchtx.hooks.waiting import POLL_INTERVAL, Described, Watch, ended
 from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.lifecycle import is_final
@@ -27,14 +27,22 @@ class BatchTransformHook(AwsBaseHook):
     count, and so do AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_SAGEMAKER: the local engine is nothing but an endpoint.
     """
 
+    # Seconds. Waits are long: a connection that someone mends, or whose secret is rotated, counts after so many.
+    renewed_after = 300.0
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "client_type": "sagemaker"})
         self._one_at_a_time = threading.Lock()
+        self._made = time.monotonic()
 
     @property
     def client(self) -> SageMakerClient:
         """The boto3 client, one for all threads; the first access makes it, which takes a while."""
         with self._one_at_a_time:
+            if time.monotonic() - self._made > self.renewed_after:
+                for cached in ("conn", "conn_config"):
+                    self.__dict__.pop(cached, None)
+                self._made = time.monotonic()
             return cast("SageMakerClient", self.conn)
 
     def create(self, request: Mapping[str, Any]) -> str:
@@ -56,8 +64,6 @@ class BatchTransformHook(AwsBaseHook):
             return self.describe(job_name)
         except ServiceUnavailable as miss:
             self.log.warning("%s; trying again.", miss)
-            if miss.code in EXPIRED:
-                self._forget_credentials()
             return None
 
     def stop(self, job_name: str) -> bool:
@@ -92,7 +98,3 @@ class BatchTransformHook(AwsBaseHook):
         while not ended(seen := self.look(job_name)):
             sleep(watch.pause(seen))
         return seen
-
-    def _forget_credentials(self) -> None:
-        for cached in ("conn", "conn_config"):
-            self.__dict__.pop(cached, None)

@@ -48,13 +48,13 @@ MEANINGS: Mapping[tuple[str, str], Meaning] = {
     ("StopTransformJob", "ResourceNotFound"): _missing,
 }
 
-# Session tokens that ran out: whoever rotates the connection's secret is expected to have put a new one there.
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-TRANSIENT = EXPIRED | {
-    "InternalFailure", "InternalServerError", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
-    "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown",
-    "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
-}  # fmt: skip
+# An expired token is one of them: whoever rotates the connection's secret is expected to put a new one there.
+TRANSIENT = frozenset({
+    "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InternalServerError", "RequestExpired",
+    "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "RequestTimeout",
+    "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown", "ThrottledException",
+    "Throttling", "ThrottlingException", "TooManyRequestsException",
+})  # fmt: skip
 UNREACHABLE = (ConnectionError, HTTPClientError, CredentialRetrievalError, MetadataRetrievalError)
 
 

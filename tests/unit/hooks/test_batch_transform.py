@@ -99,23 +99,44 @@ def test_a_look_that_is_refused_raises() -> None:
         FakeHook(fake).look("nightly")
 
 
-def test_an_expired_token_makes_a_new_client() -> None:
+class Counting(BatchTransformHook):
+    """Counts the clients that it makes."""
+
+    def __init__(self, client: FakeSageMaker) -> None:
+        super().__init__(aws_conn_id=None)
+        self.made = 0
+        self.only = client
+
+    @cached_property
+    def conn(self) -> FakeSageMaker:
+        self.made += 1
+        time.sleep(0.05)
+        return self.only
+
+
+def one_job() -> FakeSageMaker:
     fake = FakeSageMaker()
     fake.add("nightly", ["InProgress"])
-    fake.trouble["DescribeTransformJob"] = [refusal("DescribeTransformJob", "ExpiredTokenException")]
-    made: list[FakeSageMaker] = []
+    return fake
 
-    class Rotating(BatchTransformHook):
-        @cached_property
-        def conn(self) -> FakeSageMaker:
-            made.append(fake)
-            return fake
 
-    hook = Rotating(aws_conn_id=None)
-    assert hook.look("nightly") is None
-    assert hook.look("nightly") is not None
-    assert hook.look("nightly") is not None
-    assert len(made) == 2
+def test_threads_that_share_a_hook_make_one_client() -> None:
+    hook = Counting(one_job())
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hook.look, ["nightly"] * 8))
+
+    assert hook.made == 1
+
+
+def test_a_client_is_made_anew_after_a_while_so_that_a_mended_connection_counts() -> None:
+    hook = Counting(one_job())
+    hook.renewed_after = 0.02
+
+    hook.look("nightly")
+    time.sleep(0.03)
+    hook.look("nightly")
+
+    assert hook.made == 2
 
 
 @pytest.mark.parametrize(
@@ -190,11 +211,7 @@ def test_throttling_and_lost_connections_never_fail_a_wait() -> None:
     fake.add("nightly", ["InProgress", "Completed"])
     fake.trouble["DescribeTransformJob"] = [error for _ in range(50) for error in outages()]
 
-    class Stubborn(FakeHook):
-        def _forget_credentials(self) -> None:
-            """The client stays."""
-
-    found = Stubborn(fake).wait("nightly", sleep=watch.sleep, clock=watch.clock)
+    found = FakeHook(fake).wait("nightly", sleep=watch.sleep, clock=watch.clock)
 
     assert found["TransformJobStatus"] == "Completed"
     assert len(fake.calls) == 202
@@ -217,22 +234,3 @@ def test_a_wait_for_a_job_that_does_not_exist_ends_at_once() -> None:
         FakeHook(FakeSageMaker()).wait("nightly", sleep=watch.sleep, clock=watch.clock)
 
     assert watch.naps == []
-
-
-def test_threads_that_share_a_hook_make_one_client() -> None:
-    fake = FakeSageMaker()
-    fake.add("nightly", ["InProgress"])
-    made: list[FakeSageMaker] = []
-
-    class Slow(BatchTransformHook):
-        @cached_property
-        def conn(self) -> FakeSageMaker:
-            made.append(fake)
-            time.sleep(0.05)
-            return fake
-
-    hook = Slow(aws_conn_id=None)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(hook.look, ["nightly"] * 8))
-
-    assert len(made) == 1
