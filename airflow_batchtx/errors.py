@@ -119,6 +119,11 @@ class MalformedRecord(RecordError):
 
 
 @dataclass(eq=False)
+class InvalidManifest(RecordError):
+    """An input manifest that names no objects, or not in the form that SageMaker knows."""
+
+
+@dataclass(eq=False)
 class CountMismatch(RecordError):
     """A model answered with more or fewer records than it was sent."""
 

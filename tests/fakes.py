@@ -12,6 +12,14 @@ from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
 
 
+class OpenObject(io.BytesIO):
+    """An object that is read."""
+
+    @property
+    def size(self) -> int:
+        return len(self.getbuffer())
+
+
 class InMemoryStore:
     """An ObjectStore in a dictionary: `InMemoryStore({"s3://bucket/key": b"bytes"})`; their buckets exist by it."""
 
@@ -31,8 +39,8 @@ class InMemoryStore:
         return StoredObject(uri, len(body), f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"')
 
     @contextmanager
-    def reader(self, uri: S3Uri) -> Iterator[io.BytesIO]:
-        with io.BytesIO(self.get(uri)) as source:
+    def reader(self, uri: S3Uri) -> Iterator[OpenObject]:
+        with OpenObject(self.get(uri)) as source:
             yield source
 
     @contextmanager

@@ -77,9 +77,7 @@ def _listed(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:
     found = {stored.uri: stored for stored in store.objects(prefix) if stored.size}
     if not found:
         raise AssociationError(str(prefix), "holds no objects: there is nothing that the answers could belong to")
-    planned: Iterable[Transfer] = transfers(
-        prefix, ((stored.uri, stored.size) for stored in found.values()), S3Uri.parse(result.output)
-    )
+    planned: Iterable[Transfer] = transfers(prefix, found, S3Uri.parse(result.output))
     return (_Expected(one.source, one.target, found[one.source].last_modified) for one in planned)
 
 

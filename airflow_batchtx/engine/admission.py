@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_batchtx.engine.api import Api, Request, refusal
+from airflow_batchtx.engine.containers import RUNNING, containers
+from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.registry import Model
-from airflow_batchtx.errors import InvalidJsonPath, StorageError
+from airflow_batchtx.errors import InvalidJsonPath, InvalidManifest, StorageError
+from airflow_batchtx.planning.addresses import address, is_address
 from airflow_batchtx.records import jsonpath
 from airflow_batchtx.spec import limits
-from airflow_batchtx.spec.uri import S3Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class _Terms:
         return self.text("DataProcessing", "JoinSource") == "Input"
 
     @property
+    def stamps(self) -> bool:
+        """Tell whether records get inference ids."""
+        return bool(self.request.get("DataCaptureConfig", {}).get("GenerateInferenceId"))
+
+    @property
     def filters(self) -> Mapping[str, str]:
         """The filters that do something."""
         given = {name: self.text("DataProcessing", name, "$") for name in ("InputFilter", "OutputFilter")}
@@ -67,15 +73,19 @@ def check(request: Request, model: Model) -> None:
 
 
 def check_input(api: Api, request: Request, model: Model) -> None:
-    """Refuse a request whose input prefix holds no object."""
-    uri = _Terms(request, model).input["S3Uri"]
+    """Refuse a request whose input prefix holds no object, or whose manifest cannot be read."""
+    source = _Terms(request, model).input
+    uri = source["S3Uri"]
     try:
-        if any(not found.uri.key.endswith("/") for found in api.store.objects(S3Uri.parse(uri))):
+        _, sources = inputs(api.store, source)
+        if any(True for _ in sources):
             return
         detail = ""
+    except InvalidManifest as error:
+        raise refusal(f'Invalid manifest file "{uri}" given in input data source: {error}.') from error
     except StorageError as error:
         detail = f" Error message from S3: {error.detail}"
-    bucket, role = S3Uri.parse(uri).bucket, model.request.get("ExecutionRoleArn", "")
+    bucket, role = address(uri).bucket, model.request.get("ExecutionRoleArn", "")
     # Text: aws/amazon-sagemaker-examples#2270, #2414, #2268.
     raise refusal(
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists in'
@@ -116,9 +126,11 @@ def _join(terms: _Terms) -> Iterator[str]:
 
 def _processed_types(terms: _Terms) -> Iterator[str]:
     users = [*terms.filters, *(["JoinSource"] if terms.joins else [])]
-    if not users:
-        return
-    for name, media_type in {"ContentType": terms.content_type, "Accept": terms.accept}.items():
+    types = {"ContentType": terms.content_type, "Accept": terms.accept}
+    if not users and terms.stamps:
+        # Developer guide, model-monitor-data-capture-batch: the output must be one of these.
+        users, types = ["GenerateInferenceId"], {"Accept": terms.accept}
+    for name, media_type in types.items() if users else ():
         if _media_type(media_type) not in limits.PROCESSED_TYPES:
             yield f'With {", ".join(users)}, {name} "{media_type}" must be one of {", ".join(limits.PROCESSED_TYPES)}.'
 
@@ -186,23 +198,15 @@ _HERE = "The local engine of airflow-batchtx does not support"
 
 def _addresses(terms: _Terms) -> Iterator[str]:
     uris = {"S3Uri": terms.input["S3Uri"], "S3OutputPath": terms.text("TransformOutput", "S3OutputPath")}
-    for name, uri in uris.items():
-        if not uri.startswith("s3://"):
-            yield f'{_HERE} {name} "{uri}": give it as s3://bucket/key.'
-
-
-def _not_yet(terms: _Terms) -> Iterator[str]:
-    if terms.input["S3DataType"] == "ManifestFile":
-        yield f"{_HERE} S3DataType ManifestFile yet: use S3Prefix."
     if "DataCaptureConfig" in terms.request:
-        yield f"{_HERE} DataCaptureConfig yet."
+        uris["DestinationS3Uri"] = terms.text("DataCaptureConfig", "DestinationS3Uri")
+    for name, uri in uris.items():
+        if not is_address(uri):
+            yield f'{_HERE} {name} "{uri}": give it as s3://bucket/key or https://s3.<Region>.amazonaws.com/bucket/key.'
 
 
 def _containers_not_yet(terms: _Terms) -> Iterator[str]:
-    found = containers(terms.model)
-    if len(found) > 1:
-        yield f"{_HERE} models with several containers yet; this one has {len(found)}."
-    for container in found:
+    for container in containers(terms.model):
         image = container.get("Image", "")
         if "ModelPackageName" in container:
             yield f"{_HERE} model packages yet: give the model's Image and ModelDataUrl."
@@ -213,8 +217,6 @@ def _containers_not_yet(terms: _Terms) -> Iterator[str]:
             )
 
 
-# Images that are the address of a model server.
-RUNNING = ("http://", "https://")
 LOCAL_STORAGE = frozenset({"g4dn", "g5", "g6", "g6e", "trn1"})
 
 RULES: tuple[Rule, ...] = (
@@ -229,15 +231,8 @@ RULES: tuple[Rule, ...] = (
     _model_kind,
     _data_type,
     _addresses,
-    _not_yet,
     _containers_not_yet,
 )
-
-
-def containers(model: Model) -> list[Mapping[str, Any]]:
-    """Give a model's containers in the order in which a record passes them."""
-    found: list[Mapping[str, Any]] = model.request.get("Containers") or [model.request["PrimaryContainer"]]
-    return found
 
 
 def _media_type(text: str) -> str:

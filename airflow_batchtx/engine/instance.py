@@ -13,21 +13,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 
 from airflow_batchtx.engine import reasons
 from airflow_batchtx.engine.children import GRACE, when_parent_ends
+from airflow_batchtx.engine.containers import serving
 from airflow_batchtx.engine.logs import object_lines
 from airflow_batchtx.engine.order import Event, EventKind, Order
 from airflow_batchtx.engine.transforming import Transformer
+from airflow_batchtx.engine.usage import Usage, metered
 from airflow_batchtx.engine.window import Budget, Lane
 from airflow_batchtx.errors import BatchTransformError, ModelServerError, TransformStopped
-from airflow_batchtx.modelserver.client import ModelClient
 from airflow_batchtx.modelserver.contract import STRATEGY_NAMES
-from airflow_batchtx.modelserver.launch import Container, launch
+from airflow_batchtx.modelserver.pipeline import Pipeline
 from airflow_batchtx.planning.settings import Settings, Wishes, effective
 from airflow_batchtx.planning.transfers import Transfer
+from airflow_batchtx.records.batching import UNLIMITED
 
 log = logging.getLogger(__name__)
 
@@ -74,20 +74,19 @@ def main() -> None:
 
 
 def carry_out(order: Order, tell: Tell, stopping: threading.Event) -> None:
-    """Start the model server and transform all objects of the order."""
+    """Start the model's containers and transform all objects of the order."""
+
+    def used(usage: Usage) -> None:
+        tell(EventKind.USAGE, usage.to_json())
+
     try:
-        with closing(launch(_container(order))) as server:
-            client = ModelClient(
-                server.url, timeout=order.terms.invocation_seconds, retries=order.terms.invocation_retries
-            )
+        with metered(used), serving(order, stopping) as model:
             store = order.s3.open()
-            deadline = time.monotonic() + order.ping_seconds
-            client.ping(deadline=deadline, ended=lambda: "stopping" if stopping.is_set() else server.ended())
-            settings = effective(order.terms.wishes, _container_wishes(client))
+            settings = effective(order.terms.wishes, _container_wishes(model))
             tell(EventKind.DATA_LOG, _settings_line(settings))
             pool = ThreadPoolExecutor(settings.max_concurrent_transforms, thread_name_prefix="invoke")
-            lane = Lane(pool, settings.max_concurrent_transforms, Budget(_budget(settings, order.transfers)), stopping)
-            transformer = Transformer(store, client, order.terms, settings, lane)
+            lane = Lane(pool, settings.max_concurrent_transforms, Budget(_budget(settings)), stopping)
+            transformer = Transformer(store, model, order.terms, settings, lane)
             transform_all(order.transfers, transformer.transform, tell, lane)
             pool.shutdown(wait=False)
     except ModelServerError as error:
@@ -138,18 +137,8 @@ def _tell_failure(transfer: Transfer, error: Exception, tell: Tell) -> None:
     tell(EventKind.FAILED, reasons.reason(error))
 
 
-def _container(order: Order) -> Container:
-    told = order.container
-    return Container(
-        image=told.image,
-        log=Path(told.log),
-        model_dir=Path(told.model_dir) if told.model_dir else None,
-        environment=told.environment,
-    )
-
-
-def _container_wishes(client: ModelClient) -> Wishes:
-    if (asked := client.execution_parameters()) is None:
+def _container_wishes(model: Pipeline) -> Wishes:
+    if (asked := model.execution_parameters()) is None:
         return Wishes()
     return Wishes(asked.max_concurrent_transforms, asked.max_payload_in_mb, asked.batch_strategy)
 
@@ -161,9 +150,9 @@ def _settings_line(settings: Settings) -> str:
     )
 
 
-def _budget(settings: Settings, transfers: tuple[Transfer, ...]) -> int:
+def _budget(settings: Settings) -> int:
     """Give the bytes of payload that may be held: one payload for each request in flight, and one being read."""
-    payload = settings.max_payload or max(transfer.size for transfer in transfers)
+    payload = settings.max_payload or UNLIMITED
     return payload * (settings.max_concurrent_transforms + 1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
@@ -17,12 +18,17 @@ from airflow_batchtx.spec.uri import S3Uri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerOrder:
-    """A container to start; `model_dir` holds its unpacked archive, `log` takes what it prints."""
+    """A container to start; `model_dir` holds its unpacked archive, `log` takes what it prints.
+
+    `packages` keeps what it asks to install, `docker` labels the container of an image (`launch.Container`).
+    """
 
     image: str
     log: str
     model_dir: str | None
     environment: Mapping[str, str]
+    packages: str | None = None
+    docker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +47,15 @@ class Terms:
     output_filter: str
     invocation_seconds: float
     invocation_retries: int
+    inference_time: str | None
+    """What every record is stamped with, beside an id of its own; None without GenerateInferenceId."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The work of one instance."""
+    """The work of one instance; a record passes its containers one after the other."""
 
-    container: ContainerOrder
+    containers: tuple[ContainerOrder, ...]
     terms: Terms
     transfers: tuple[Transfer, ...]
     s3: S3Address
@@ -61,20 +69,18 @@ class Order:
     def from_json(cls, line: str) -> Order:
         """Read what `to_json` wrote."""
         told = json.loads(line)
-        container = ContainerOrder(**told.pop("container"))
+        containers = tuple(ContainerOrder(**item) for item in told.pop("containers"))
         terms = _terms_from_json(told.pop("terms"))
-        transfers = tuple(
-            Transfer(S3Uri(**item["source"]), item["size"], S3Uri(**item["target"])) for item in told.pop("transfers")
-        )
+        transfers = tuple(Transfer(S3Uri(**item["source"]), S3Uri(**item["target"])) for item in told.pop("transfers"))
         s3 = S3Address(**told.pop("s3"))
-        return cls(container=container, terms=terms, transfers=transfers, s3=s3, **told)
+        return cls(containers=containers, terms=terms, transfers=transfers, s3=s3, **told)
 
 
-def terms(request: Mapping[str, Any]) -> Terms:
-    """Read the terms of work out of a CreateTransformJob request that was admitted."""
+def terms(request: Mapping[str, Any], *, started: float) -> Terms:
+    """Read the terms of work out of a CreateTransformJob request that was admitted; `started` in epoch seconds."""
     source, target = request["TransformInput"], request["TransformOutput"]
     processing, client = request.get("DataProcessing", {}), request.get("ModelClientConfig", {})
-    strategy = request.get("BatchStrategy")
+    strategy, stamps = request.get("BatchStrategy"), request.get("DataCaptureConfig", {}).get("GenerateInferenceId")
     return Terms(
         wishes=Wishes(
             request.get("MaxConcurrentTransforms"),
@@ -92,7 +98,13 @@ def terms(request: Mapping[str, Any]) -> Terms:
         output_filter=processing.get("OutputFilter", "$"),
         invocation_seconds=client.get("InvocationsTimeoutInSeconds", 600),
         invocation_retries=client.get("InvocationsMaxRetries", 3),
+        inference_time=_to_the_second(started) if stamps else None,
     )
+
+
+def _to_the_second(epoch: float) -> str:
+    # Developer guide, model-monitor-data-capture-batch, and the outputs of its notebooks: 2022-08-30T00:49:15Z.
+    return datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _terms_from_json(told: dict[str, Any]) -> Terms:
@@ -112,6 +124,7 @@ class EventKind(str, Enum):
     """What an instance tells."""
 
     DATA_LOG = "data-log"  # text
+    USAGE = "usage"  # what the instance uses of the machine: Usage as JSON
     FAILED = "failed"  # text: the FailureReason
     ENDED = "ended"  # all transfers were tried
 

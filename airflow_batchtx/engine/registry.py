@@ -76,10 +76,19 @@ class Query:
 
 
 class Registry:
-    """Every method is atomic and may be called from any thread. `clock` gives epoch seconds."""
+    """Every method is atomic and may be called from any thread. `clock` gives epoch seconds.
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    `changed` is called with a job and its tags for every change of its status, in their order; it must return at once
+    and not call back.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float],
+        changed: Callable[[Job, Mapping[str, str]], None] = lambda _, __: None,
+    ) -> None:
+        self._clock, self._changed = clock, changed
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
@@ -123,8 +132,10 @@ class Registry:
         job = Job(region, name, now, request, model, JobStatus.IN_PROGRESS, now, None, None, None)
         kept = json.dumps({"name": model.name, "created": model.created, "request": model.request})
         row = (region, name.lower(), name, now, json.dumps(request), kept, str(job.status), now, None, None, None)
-        added = self._insert("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row, job.arn, tags)
-        return job if added else None
+        if not self._insert("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row, job.arn, tags):
+            return None
+        self._changed(job, tags)
+        return job
 
     def job(self, region: str, name: str) -> Job | None:
         """Find a job by its name."""
@@ -141,13 +152,13 @@ class Registry:
         marks = ", ".join("?" * len(open_ones))
         return [_job(row) for row in self._select(f"SELECT * FROM jobs WHERE status IN ({marks})", open_ones)]  # noqa: S608
 
-    def mark_started(self, job: Job) -> bool:
-        """Note that the instances of a job run (TransformStartTime); False if it is InProgress no more."""
+    def mark_started(self, job: Job) -> float | None:
+        """Note that the instances of a job run, and give the TransformStartTime; None if it is InProgress no more."""
         now = self._now()
         values = (now, now, job.region, job.name.lower(), str(JobStatus.IN_PROGRESS))
         sql = "UPDATE jobs SET started = ?, modified = ? WHERE region = ? AND key = ? AND status = ?"
         with self._lock, self._db:
-            return self._db.execute(sql, values).rowcount > 0
+            return now if self._db.execute(sql, values).rowcount else None
 
     def move(self, job: Job, status: JobStatus, reason: str | None = None) -> bool:
         """Change a job's status if the life of a job allows it from where it stands now; tell if it did."""
@@ -155,12 +166,22 @@ class Registry:
         sources = [str(source) for source, following in NEXT.items() if status in following]
         ended = now if is_final(status) else None
         where = f"region = ? AND key = ? AND status IN ({', '.join('?' * len(sources))})"
-        with self._lock, self._db:
-            done = self._db.execute(
-                f"UPDATE jobs SET status = ?, modified = ?, ended = ?, reason = ? WHERE {where}",  # noqa: S608
-                (str(status), now, ended, reason, job.region, job.name.lower(), *sources),
-            )
+        with self._lock:
+            with self._db:
+                done = self._db.execute(
+                    f"UPDATE jobs SET status = ?, modified = ?, ended = ?, reason = ? WHERE {where}",  # noqa: S608
+                    (str(status), now, ended, reason, job.region, job.name.lower(), *sources),
+                )
+            if done.rowcount:
+                self._tell_change(job)
             return done.rowcount > 0
+
+    def _tell_change(self, job: Job) -> None:
+        """Tell how a job stands now, under the lock, so that changes are told in their order."""
+        found = "SELECT * FROM jobs WHERE region = ? AND key = ?"
+        row = self._db.execute(found, (job.region, job.name.lower())).fetchone()
+        tags = self._db.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (job.arn.lower(),))
+        self._changed(_job(row), {tag["key"]: tag["value"] for tag in tags})
 
     # ----------------------------------------------------------------------------------------------------- tags
 

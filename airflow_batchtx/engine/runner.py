@@ -7,22 +7,27 @@ import queue
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 from airflow_batchtx.engine import reasons
-from airflow_batchtx.engine.admission import RUNNING, containers
-from airflow_batchtx.engine.archive import unpack
+from airflow_batchtx.engine.capture import capture
 from airflow_batchtx.engine.children import GRACE, Child
+from airflow_batchtx.engine.containers import Prepared, unpacked
+from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.logs import LogSink
-from airflow_batchtx.engine.order import ContainerOrder, Event, EventKind, Order, terms
+from airflow_batchtx.engine.order import Event, EventKind, Order, Terms, terms
 from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.stores import S3Address
-from airflow_batchtx.errors import ModelServerError, TransformStopped
-from airflow_batchtx.modelserver.contract import environment
+from airflow_batchtx.engine.telemetry import Telemetry
+from airflow_batchtx.engine.usage import Usage
+from airflow_batchtx.errors import BatchTransformError, TransformStopped
+from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.transfers import Transfer, shares, transfers
 from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.uri import S3Uri
@@ -33,14 +38,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """What a runner runs jobs with. `home` holds their folders, `logs` opens a job's logs in one."""
+    """What a runner runs jobs with. `home` holds their folders, `logs` opens a job's logs in one.
+
+    `docker` is who owns the containers of real images, None where images are not run.
+    """
 
     home: Path
     store: ObjectStore
     s3: S3Address
     ping_seconds: float
     logs: Callable[[Path], LogSink]
+    telemetry: Telemetry
     clock: Callable[[], float]
+    docker: str | None = None
 
 
 @dataclass(eq=False)
@@ -123,7 +133,8 @@ class Runner:
             reason = self._outcome(run)
         except TransformStopped:
             log.info("%s: stopped", run.job.name)
-        except ModelServerError as error:
+        except BatchTransformError as error:
+            log.warning("%s: %s", run.job.name, error)
             reason = reasons.reason(error)
         except Exception:
             log.exception("%s: the engine failed", run.job.name)
@@ -134,68 +145,54 @@ class Runner:
 
     def _outcome(self, run: _Run) -> str | None:
         """Run a job to its end; the reason why it failed, None if it did not."""
-        todo = self._shares(run.job)
+        prefix, todo = self._shares(run.job)
         sink = self._workplace.logs(self._folder(run.job) / "logs")
+        self._workplace.telemetry.begins(run.job, self._folder(run.job) / "logs")
         with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
-            if not self._registry.mark_started(run.job):
+            if (started := self._registry.mark_started(run.job)) is None:
                 raise TransformStopped
-            orders = self._orders(run.job, todo, folder, sink)
+            orders = self._orders(run.job, todo, folder, sink, terms(run.job.request, started=started))
             told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             for (name, order), instance in zip(orders, instances, strict=True):
                 instance.tell(order.to_json())
-                threading.Thread(target=_listen, args=(instance, name, sink, told), daemon=True).start()
+                used = partial(self._workplace.telemetry.used, run.job, name)
+                threading.Thread(target=_listen, args=(instance, name, sink, used, told), daemon=True).start()
             failures = [told.get() for _ in instances]
         if run.stopping.is_set():
             raise TransformStopped
-        return reasons.gravest(failure for failure in failures if failure)
+        if (reason := reasons.gravest(failure for failure in failures if failure)) is None:
+            done = chain.from_iterable(todo)
+            capture(self._workplace.store, run.job.request, done, prefix=prefix, started=started, new_id=_new_id)
+        return reason
 
-    def _shares(self, job: Job) -> list[tuple[Transfer, ...]]:
-        """Deal the objects below the input prefix to instances; an instance with nothing to do is not started."""
-        prefix = S3Uri.parse(job.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
-        output = S3Uri.parse(job.request["TransformOutput"]["S3OutputPath"])
-        found = ((item.uri, item.size) for item in self._workplace.store.objects(prefix))
-        dealt = shares(transfers(prefix, found, output), job.request["TransformResources"]["InstanceCount"])
-        return [share for share in dealt if share]
+    def _shares(self, job: Job) -> tuple[S3Uri, list[tuple[Transfer, ...]]]:
+        """Deal the input's objects to instances; an instance with nothing to do is not started."""
+        prefix, sources = inputs(self._workplace.store, job.request["TransformInput"]["DataSource"]["S3DataSource"])
+        output = address(job.request["TransformOutput"]["S3OutputPath"])
+        dealt = shares(transfers(prefix, sources, output), job.request["TransformResources"]["InstanceCount"])
+        return prefix, [share for share in dealt if share]
 
     def _orders(
-        self, job: Job, todo: list[tuple[Transfer, ...]], folder: Path, sink: LogSink
+        self, job: Job, todo: list[tuple[Transfer, ...]], folder: Path, sink: LogSink, agreed: Terms
     ) -> Iterator[tuple[str, Order]]:
-        (container,) = containers(job.model)
-        model_dir = self._model_dir(container, folder)
-        agreed = terms(job.request)
-        env = environment(
-            container.get("Environment", {}),
+        place = self._workplace
+        prepared = Prepared(
+            unpacked(place.store, job.model, folder / "models"),
             job.request.get("Environment", {}),
-            max_concurrent_transforms=agreed.wishes.max_concurrent_transforms,
-            max_payload_in_mb=agreed.wishes.max_payload_in_mb,
-            batch_strategy=agreed.wishes.batch_strategy,
+            agreed,
+            packages=place.home / "packages",
+            docker=place.docker,
         )
         for share in todo:
-            name = f"i-{secrets.token_hex(9)[:17]}-{int(self._workplace.clock())}"
-            started = ContainerOrder(
-                image=container.get("Image", ""),
-                log=str(sink.container_log(name)),
-                model_dir=str(model_dir) if model_dir else None,
-                environment=env,
+            name = f"i-{secrets.token_hex(9)[:17]}-{int(place.clock())}"
+            order = Order(
+                containers=tuple(prepared.orders(name, sink)),
+                terms=agreed,
+                transfers=share,
+                s3=place.s3,
+                ping_seconds=place.ping_seconds,
             )
-            yield (
-                name,
-                Order(
-                    container=started,
-                    terms=agreed,
-                    transfers=share,
-                    s3=self._workplace.s3,
-                    ping_seconds=self._workplace.ping_seconds,
-                ),
-            )
-
-    def _model_dir(self, container: Mapping[str, Any], folder: Path) -> Path | None:
-        """Unpack a container's archive, once for all instances of the job; a running server has its model already."""
-        url = container.get("ModelDataUrl")
-        if url is None or container.get("Image", "").startswith(RUNNING):
-            return None
-        unpack(self._workplace.store, url, folder / "model")
-        return folder / "model"
+            yield name, order
 
     def _folder(self, job: Job) -> Path:
         return self._workplace.home / "jobs" / job.region / job.name.lower()
@@ -213,6 +210,8 @@ class Runner:
 
     def _settle(self, job: Job, reason: str | None) -> None:
         """Note how a job ended: one that was told to stop is Stopped, whatever became of it meanwhile."""
+        # Clients read a job's logs as soon as it has ended.
+        self._workplace.telemetry.ends(job)
         ended = JobStatus.FAILED if reason else JobStatus.COMPLETED
         if not self._registry.move(job, ended, reason):
             self._registry.move(job, JobStatus.STOPPED)
@@ -230,15 +229,27 @@ def _instances(run: _Run, count: int) -> Iterator[list[Child]]:
             instance.end()
 
 
-def _listen(instance: Child, name: str, sink: LogSink, told: queue.SimpleQueue[str | None]) -> None:
+def _listen(
+    instance: Child,
+    name: str,
+    sink: LogSink,
+    used: Callable[[Usage], None],
+    told: queue.SimpleQueue[str | None],
+) -> None:
     """Pass on what an instance tells until it ends, then say why it failed; None if it did not."""
     failures, whole = [], False
     for line in instance.told():
         event = Event.from_json(line)
         if event.kind is EventKind.DATA_LOG:
             sink.data_log(name, event.text)
+        elif event.kind is EventKind.USAGE:
+            used(Usage.from_json(event.text))
         elif event.kind is EventKind.FAILED:
             failures.append(event.text)
         elif event.kind is EventKind.ENDED:
             whole = True
     told.put(reasons.gravest(failures if whole else [*failures, reasons.INTERNAL_ERROR]))
+
+
+def _new_id() -> str:
+    return str(uuid4())

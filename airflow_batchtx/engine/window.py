@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from airflow_batchtx.errors import TransformStopped
 
+Payload = TypeVar("Payload")
 Answer = TypeVar("Answer")
 
 # How soon a wait for an answer notices that the job is to stop, in seconds.
@@ -61,7 +62,7 @@ class Lane:
 
 
 def in_order(
-    payloads: Iterator[bytes], answer: Callable[[bytes], Answer], *, weight: int, lane: Lane
+    payloads: Iterator[Payload], answer: Callable[[Payload], Answer], *, weight: int, lane: Lane
 ) -> Iterator[Answer]:
     """Yield the answers to `payloads` in their order, asking for as many at once as pool and budget allow.
 
@@ -86,7 +87,11 @@ def in_order(
 
 
 def _asked(
-    payloads: Iterator[bytes], answer: Callable[[bytes], Answer], window: deque[Future[Answer]], weight: int, lane: Lane
+    payloads: Iterator[Payload],
+    answer: Callable[[Payload], Answer],
+    window: deque[Future[Answer]],
+    weight: int,
+    lane: Lane,
 ) -> bool:
     """Ask for the answer to the next payload; False where there is none."""
     try:

@@ -10,24 +10,28 @@ from airflow_batchtx.spec.uri import S3Uri
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One input object on its way to one output object; `size` in bytes as it lies in S3."""
+    """One input object on its way to one output object."""
 
     source: S3Uri
-    size: int
     target: S3Uri
 
 
-def transfers(prefix: S3Uri, objects: Iterable[tuple[S3Uri, int]], output: S3Uri) -> tuple[Transfer, ...]:
-    """Name the output of every object below `prefix`, in the order of the keys' bytes.
+def transfers(prefix: S3Uri, sources: Iterable[S3Uri], output: S3Uri) -> tuple[Transfer, ...]:
+    """Name the output of every object below `prefix`, each once, in the order of the keys' bytes.
 
     Keys that end in a slash are the folder markers of S3 browsers, not data: they are left out.
     """
     base = len(prefix.folder.key)
     return tuple(
-        Transfer(source, size, output_of(source.key[base:], output))
-        for source, size in sorted(objects, key=lambda found: found[0].key.encode())
-        if not source.key.endswith("/")
+        Transfer(source, output_of(source.key[base:], output))
+        for source in sorted(set(sources), key=lambda found: found.key.encode())
+        if not is_marker(source)
     )
+
+
+def is_marker(uri: S3Uri) -> bool:
+    """Tell whether an object only makes a folder visible."""
+    return uri.key.endswith("/")
 
 
 def output_of(path: str, output: S3Uri) -> S3Uri:

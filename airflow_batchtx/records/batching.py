@@ -10,6 +10,8 @@ from airflow_batchtx.errors import MalformedRecord, RecordTooLarge
 
 # How much is looked at together where records go out singly: enough for reads to cost little.
 _PIECE = 1024 * 1024
+# How much goes out together where nothing limits it: SageMaker's default payload. One larger record still goes whole.
+UNLIMITED = 6 * 1024 * 1024
 
 
 class Readable(Protocol):
@@ -45,13 +47,11 @@ class _Bounds:
 
 
 def packed(source: Readable, framing: Framing, limit: int | None) -> Iterator[bytes]:
-    """Give payloads of as many whole records as fit in `limit` bytes, their framing kept (MultiRecord)."""
-    if limit is not None:
-        yield from _pieces(source, framing, _Bounds(limit, limit, limit))
-    elif everything := read_all(source):
-        if framing.last_end(everything, len(everything), True) != len(everything):
-            raise _unfinished(framing, 0)
-        yield everything
+    """Give payloads of as many whole records as fit in `limit` bytes, their framing kept (MultiRecord).
+
+    Without a limit a payload has as many as fit in `UNLIMITED`, or one that is larger.
+    """
+    return _pieces(source, framing, _Bounds(limit or UNLIMITED, limit, limit))
 
 
 def single(source: Readable, framing: Framing, limit: int | None) -> Iterator[bytes]:

@@ -30,6 +30,11 @@ class ResumingReader(io.RawIOBase):
         self._body, self._etag, self._size = answer["Body"], answer["ETag"], answer["ContentLength"]
         self._position = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole object."""
+        return int(self._size)
+
     def readable(self) -> bool:
         """Say that this file is for reading."""
         return True

@@ -24,6 +24,11 @@ class StoredObject:
 class ObjectReader(Protocol):
     """One object's bytes from first to last; it never mixes two versions of the object."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole object, as it lies in the store."""
+        ...
+
     def read(self, size: int = -1, /) -> bytes:
         """Return `size` bytes, fewer only at the object's end; everything that is left where `size` is negative."""
         ...

@@ -246,19 +246,15 @@ CSV = {"ContentType": "text/csv", "Accept": "text/csv", "SplitType": "Line", "As
         ({"S3DataType": "AugmentedManifestFile"}, "Batch Transform does not support S3DataType AugmentedManifestFile."),
         ({"S3DataType": "Converse"}, "Batch Transform does not support S3DataType Converse."),
         (
-            {"S3DataType": "ManifestFile"},
-            "The local engine of airflow-batchtx does not support S3DataType ManifestFile yet: use S3Prefix.",
+            {"DataCaptureConfig": {"DestinationS3Uri": "s3://bucket/capture", "GenerateInferenceId": True}},
+            'With GenerateInferenceId, Accept "" must be one of text/csv, application/json, application/jsonlines.',
         ),
         (
-            {"DataCaptureConfig": {"DestinationS3Uri": "s3://bucket/capture"}},
-            "The local engine of airflow-batchtx does not support DataCaptureConfig yet.",
-        ),
-        (
-            {"S3OutputPath": "https://s3.amazonaws.com/bucket/key"},
+            {"S3OutputPath": "https://bucket.s3.amazonaws.com/key"},
             (
                 "The local engine of airflow-batchtx does not support S3OutputPath"
-                ' "https://s3.amazonaws.com/bucket/key": give'
-                " it as s3://bucket/key."
+                ' "https://bucket.s3.amazonaws.com/key":'
+                " give it as s3://bucket/key or https://s3.<Region>.amazonaws.com/bucket/key."
             ),
         ),
     ],

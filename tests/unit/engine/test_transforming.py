@@ -46,13 +46,12 @@ def transformer(
     store: InMemoryStore, model: ScriptedModel, lane: Lane, request: Mapping[str, Any] = LINES, **settings: Any
 ) -> Transformer:
     effective = replace(Settings(2, 1, BatchStrategy.MULTI_RECORD), **settings)
-    agreed: Terms = terms(request)
+    agreed: Terms = terms(request, started=0)
     return Transformer(store, model, agreed, effective, lane)  # type: ignore[arg-type]  # a fake client
 
 
 def transfer(store: InMemoryStore, key: str) -> Transfer:
-    source = S3Uri("b", f"in/{key}")
-    return Transfer(source, len(store.bodies[source]), S3Uri("b", f"out/{key}.out"))
+    return Transfer(S3Uri("b", f"in/{key}"), S3Uri("b", f"out/{key}.out"))
 
 
 def test_an_object_goes_through_the_model(lane: Lane) -> None:

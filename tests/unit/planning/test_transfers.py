@@ -25,7 +25,7 @@ OUTPUT = S3Uri.parse("s3://out/run")
     ],
 )
 def test_where_the_output_of_an_object_lies(prefix: str, key: str, target: str) -> None:
-    (transfer,) = transfers(S3Uri.parse(prefix), [(S3Uri("b", key), 1)], OUTPUT)
+    (transfer,) = transfers(S3Uri.parse(prefix), [S3Uri("b", key)], OUTPUT)
 
     assert str(transfer.target) == target
 
@@ -33,14 +33,14 @@ def test_where_the_output_of_an_object_lies(prefix: str, key: str, target: str) 
 def test_folder_markers_are_no_data_and_keys_go_in_the_order_of_their_bytes() -> None:
     keys = ["in/b", "in/é", "in/", "in/Z", "in/sub/"]
 
-    found = transfers(S3Uri.parse("s3://b/in/"), [(S3Uri("b", key), 1) for key in keys], OUTPUT)
+    found = transfers(S3Uri.parse("s3://b/in/"), [S3Uri("b", key) for key in [*keys, "in/b"]], OUTPUT)
 
     assert [transfer.source.key for transfer in found] == ["in/Z", "in/b", "in/é"]
 
 
 @given(st.integers(0, 50), st.integers(1, 10))
 def test_every_object_goes_to_one_instance(count: int, instances: int) -> None:
-    todo = transfers(S3Uri("b"), [(S3Uri("b", f"{n:03}"), n) for n in range(count)], OUTPUT)
+    todo = transfers(S3Uri("b"), [S3Uri("b", f"{n:03}") for n in range(count)], OUTPUT)
 
     dealt = shares(todo, instances)
 

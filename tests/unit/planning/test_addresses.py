@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_batchtx.planning.addresses import address, is_address
+from airflow_batchtx.spec.uri import S3Uri
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "s3.amazonaws.com",
+        "s3.eu-west-1.amazonaws.com",
+        "s3-us-west-2.amazonaws.com",
+        "s3.dualstack.eu-west-1.amazonaws.com",
+        "s3.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_path_style_urls_name_bucket_and_key(host: str) -> None:
+    assert address(f"https://{host}/bucket/in/a b%20.csv") == S3Uri("bucket", "in/a b%20.csv")
+    assert address(f"https://{host}/bucket") == S3Uri("bucket")
+
+
+def test_s3_uris_are_read_as_ever() -> None:
+    assert address("s3://bucket/in/") == S3Uri("bucket", "in/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://bucket.s3.eu-west-1.amazonaws.com/key",
+        "https://s3.amazonaws.com/",
+        "https://example.org/bucket/key",
+        "https://s3.evil.org/bucket/key",
+        "bucket/key",
+    ],
+)
+def test_other_urls_are_not_guessed_at(text: str) -> None:
+    assert not is_address(text)
+    with pytest.raises(ValueError, match="is not an S3 URI"):
+        address(text)
