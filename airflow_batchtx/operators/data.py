@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_batchtx.association import request as association
@@ -13,7 +13,26 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class PrepareInputOperator(ConnectedOperator):
+def _kept_as(option: str) -> str:
+    """Name the attribute of an option: as the argument, since Airflow finds a mapped task's upstream tasks by it.
+
+    But for `output`, which every operator has already: the reference to its result.
+    """
+    return "output_prefix" if option == "output" else option
+
+
+class DataOperator(ConnectedOperator):
+    """A task over tables in S3, whose options are all templates."""
+
+    def _keep(self, options: Mapping[str, Any]) -> None:
+        for name, value in options.items():
+            setattr(self, _kept_as(name), value)
+
+    def _kept(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: getattr(self, _kept_as(name)) for name in names}
+
+
+class PrepareInputOperator(DataOperator):
     """Write headerless shards with the columns that a model needs, and keep the others aside.
 
     Returns what a TransformJob takes as its `input`. Every option may be a template or another task's output; what is
@@ -31,8 +50,8 @@ class PrepareInputOperator(ConnectedOperator):
         instance count.
     """
 
-    template_fields = (*ConnectedOperator.template_fields, "options")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"options": "json"}
+    template_fields = (*ConnectedOperator.template_fields, *map(_kept_as, preparation.OPTIONS))
+    template_fields_renderers: ClassVar[dict[str, str]] = {"types": "json"}
     ui_color = "#e8f4e5"
 
     def __init__(  # noqa: PLR0913 - a task's options, by name only
@@ -50,7 +69,7 @@ class PrepareInputOperator(ConnectedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.options = {
+        options = {
             "source": source,
             "output": output,
             "columns": columns,
@@ -61,18 +80,19 @@ class PrepareInputOperator(ConnectedOperator):
             "shard_rows": shard_rows,
             "min_shards": min_shards,
         }
-        preparation.check(self.options)
+        self._keep(options)
+        preparation.check(options)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Write the shards, and return a PreparedInput as a dictionary."""
         # A DAG is parsed without any data library.
         from airflow_batchtx.preparation.prepare import prepare
 
-        request = preparation.PrepareRequest.read(self.options)
+        request = preparation.PrepareRequest.read(self._kept(preparation.OPTIONS))
         return prepare(self.storage.store(), request).to_dict()
 
 
-class AssociateOutputOperator(ConnectedOperator):
+class AssociateOutputOperator(DataOperator):
     """Write one table of kept columns and predictions, proved row by row to belong together.
 
     Returns where the table and its manifest lie, its rows and its columns. Every option may be a template or another
@@ -85,8 +105,8 @@ class AssociateOutputOperator(ConnectedOperator):
         None for `prediction`, or `prediction_0` and so on, in the narrowest types that hold them.
     """
 
-    template_fields = (*ConnectedOperator.template_fields, "options")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"options": "json"}
+    template_fields = (*ConnectedOperator.template_fields, *map(_kept_as, association.OPTIONS))
+    template_fields_renderers: ClassVar[dict[str, str]] = {"result": "json", "predictions": "json"}
     ui_color = "#e5eef4"
 
     def __init__(
@@ -99,13 +119,14 @@ class AssociateOutputOperator(ConnectedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.options = {"result": result, "output": output, "format": format, "predictions": predictions}
-        association.check(self.options)
+        options = {"result": result, "output": output, "format": format, "predictions": predictions}
+        self._keep(options)
+        association.check(options)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Write the table, and return an AssociatedOutput as a dictionary."""
         # A DAG is parsed without any data library.
         from airflow_batchtx.association.associate import associate
 
-        request = association.AssociateRequest.read(self.options)
+        request = association.AssociateRequest.read(self._kept(association.OPTIONS))
         return associate(self.storage.store(), request).to_dict()

@@ -58,8 +58,10 @@ def _member_problems(member: Member, value: Any) -> Iterator[Problem]:
         if member.required:
             yield Problem(member.label, None, "is required", member.remedy)
     elif not (is_open(value) and member.kind not in (Kind.TEXTS, Kind.TAGS)):
+        # The values of an environment may be secrets, and problems are logged.
+        shown = list(value) if member.kind is Kind.TEXTS and isinstance(value, Mapping) else value
         for rule in BROKEN[member.kind](member, value):
-            yield Problem(member.label, value, rule, member.remedy)
+            yield Problem(member.label, shown, rule, member.remedy)
 
 
 def _text(member: Member, value: Any) -> Iterator[str]:

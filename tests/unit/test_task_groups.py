@@ -47,7 +47,7 @@ def test_the_jobs_input_is_where_prepare_writes(job: Any) -> None:
     made = tasks(job=job)
     prepare, transform = made["scoring.prepare"], made["scoring.transform"]
 
-    assert (prepare.options["output"], prepare.options["min_shards"]) == ("s3://b/staged/", 3)
+    assert (prepare.output_prefix, prepare.min_shards) == ("s3://b/staged/", 3)
     assert wire.at(transform.job, INPUT_PATH).operator is prepare
     assert transform.job["ModelName"] == "churn"
 
@@ -65,9 +65,9 @@ def test_arguments_of_all_and_of_one() -> None:
     )  # fmt: skip
 
     assert {(task.aws_conn_id, task.retries) for task in made.values()} == {("prod", 5)}
-    assert made["nightly.prepare"].options["shard_rows"] == 7
+    assert made["nightly.prepare"].shard_rows == 7
     assert made["nightly.transform"].deferrable is True
-    assert made["nightly.associate"].options["format"] == "csv"
+    assert made["nightly.associate"].format == "csv"
 
 
 def test_an_argument_that_no_task_has_is_refused() -> None:

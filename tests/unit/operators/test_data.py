@@ -54,10 +54,10 @@ def test_templates_are_rendered_wherever_they_stand(dag: DAG) -> None:
 
     task.render_template_fields({"ds": "2026-01-01", "params": params})
 
-    assert task.options["source"] == ["s3://lake/day=2026-01-01/"]
-    assert task.options["output"] == "s3://b/2026-01-01/in/"
-    assert (task.options["keep"], task.options["types"]) == (["id"], {"id": "int64"})
-    assert (task.options["min_shards"], task.region_name) == ("2", "eu-west-1")
+    assert task.source == ["s3://lake/day=2026-01-01/"]
+    assert task.output_prefix == "s3://b/2026-01-01/in/"
+    assert (task.keep, task.types) == (["id"], {"id": "int64"})
+    assert (task.min_shards, task.region_name) == ("2", "eu-west-1")
 
 
 def test_another_tasks_output_is_an_upstream(dag: DAG) -> None:
@@ -65,6 +65,15 @@ def test_another_tasks_output_is_an_upstream(dag: DAG) -> None:
     task = AssociateOutputOperator(task_id="a", dag=dag, result=prepare.output, output="s3://b/scored/")
 
     assert task.upstream_task_ids == {"p"}
+
+
+def test_another_tasks_output_is_an_upstream_of_a_mapped_task_too(dag: DAG) -> None:
+    prepare = PrepareInputOperator(task_id="p", dag=dag, source="s3://lake/", output="s3://b/in/")
+    mapped = AssociateOutputOperator.partial(task_id="a", dag=dag, result=prepare.output).expand(
+        output=["s3://b/1/", "s3://b/2/"]
+    )
+
+    assert mapped.upstream_task_ids == {"p"}
 
 
 def test_tasks_can_be_mapped(dag: DAG) -> None:
@@ -75,12 +84,12 @@ def test_tasks_can_be_mapped(dag: DAG) -> None:
     task = mapped.unmap({"source": "s3://lake/2/", "output": "s3://b/2/"})
 
     assert isinstance(task, PrepareInputOperator)
-    assert (task.options["source"], task.options["keep"]) == ("s3://lake/2/", ["id"])
+    assert (task.source, task.keep) == ("s3://lake/2/", ["id"])
 
 
 def test_a_rendered_value_is_checked_before_anything_is_read() -> None:
     task: Any = PrepareInputOperator(task_id="p", source="{{ params.source }}", output="s3://b/in/")
-    task.options["source"] = "lake"
+    task.source = "lake"
     task.storage = None
 
     with pytest.raises(InvalidInput):

@@ -151,6 +151,14 @@ def test_all_problems_are_told_at_once_and_survive_pickling() -> None:
     assert str(again) == str(caught.value)
 
 
+def test_values_of_the_environment_are_never_told() -> None:
+    with pytest.raises(InvalidJob) as caught:
+        TransformJob(**{**GOOD, "environment": {"bad-name": "hunter2", "GOOD": "hunter2"}})
+
+    assert "bad-name" in str(caught.value)
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
 def test_templates_and_references_wait_for_their_values() -> None:
     later = Later()
     job = TransformJob(
