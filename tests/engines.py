@@ -37,11 +37,11 @@ class Engine:
     process: subprocess.Popen[bytes]
 
     def sagemaker(self, region: str = "us-east-1") -> SageMakerClient:
-        return _client("sagemaker", self.url, region)
+        return client_of("sagemaker", self.url, region)
 
     @property
     def s3(self) -> S3Client:
-        return _client("s3", self.storage, "us-east-1")
+        return client_of("s3", self.storage)
 
     def end(self) -> None:
         """Let the engine end by itself; its standard input is all that it lives by."""
@@ -66,7 +66,7 @@ def running_engine(home: Path, *arguments: str) -> Iterator[Engine]:
 
 
 @functools.cache
-def _client(service: str, endpoint: str, region: str) -> Any:
+def client_of(service: str, endpoint: str, region: str = "us-east-1") -> Any:
     session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=region)
     return session.client(service, endpoint_url=endpoint, config=Config(proxies={}, retries={"total_max_attempts": 1}))
 

@@ -28,6 +28,7 @@ def _config() -> EngineConfig:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--s3-endpoint-url")
     parser.add_argument("--s3-port", type=int, default=0)
+    parser.add_argument("--aws-endpoint-url")
     parser.add_argument("--region", default=EngineConfig.__dataclass_fields__["region"].default)
     parser.add_argument("--ping-seconds", type=float, default=EngineConfig.__dataclass_fields__["ping_seconds"].default)
     parser.add_argument("--ends-with-stdin", action="store_true")

@@ -21,7 +21,7 @@ class EngineConfig:
 
     `port` 0 takes a free one. Without `s3_endpoint_url` the engine starts moto's server beside itself, on `s3_port`.
     `region` is for requests that name none, and for S3. `ping_seconds` is how long a model server may take to
-    answer its first ping.
+    answer its first ping. `aws_endpoint_url` takes logs, metrics and events; it is the S3's unless given.
     """
 
     home: Path
@@ -29,6 +29,7 @@ class EngineConfig:
     port: int = 0
     s3_endpoint_url: str | None = None
     s3_port: int = 0
+    aws_endpoint_url: str | None = None
     region: str = "us-east-1"
     ping_seconds: float = 120.0
     ends_with_stdin: bool = False

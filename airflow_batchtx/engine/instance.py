@@ -80,7 +80,7 @@ def carry_out(order: Order, tell: Tell, stopping: threading.Event) -> None:
         tell(EventKind.USAGE, usage.to_json())
 
     try:
-        with metered(used), serving(order, stopping) as model:
+        with serving(order, stopping) as model, metered(used):
             store = order.s3.open()
             settings = effective(order.terms.wishes, _container_wishes(model))
             tell(EventKind.DATA_LOG, _settings_line(settings))

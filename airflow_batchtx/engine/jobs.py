@@ -37,7 +37,11 @@ def create_transform_job(api: Api, request: Request) -> Document:
 
 def describe_transform_job(api: Api, request: Request) -> Document:
     """Give a job back as it was created, with its status and times."""
-    job = _existing_job(api, request["TransformJobName"], _NOT_DESCRIBED)
+    return described(_existing_job(api, request["TransformJobName"], _NOT_DESCRIBED))
+
+
+def described(job: Job) -> Document:
+    """Give what DescribeTransformJob shows of a job."""
     filled = {name: defaults | job.request.get(name, {}) for name, defaults in _DEFAULTS.items()}
     return job.request | filled | {"TransformJobArn": job.arn, **_progress(job)}
 

@@ -14,8 +14,8 @@ from airflow_batchtx.spec.uri import S3Uri
 class LogSink(Protocol):
     """Takes the logs of one job. An instance's name is `<instance id>-<epoch seconds>`, as in CloudWatch's streams."""
 
-    def container_log(self, instance: str) -> Path:
-        """Name the file that the instance's container prints to."""
+    def container_log(self, instance: str, container: str | None = None) -> Path:
+        """Name the file that the instance's container prints to; in a pipeline each `container` has its own."""
         ...
 
     def data_log(self, instance: str, text: str) -> None:
@@ -24,16 +24,23 @@ class LogSink(Protocol):
 
 
 class FileLogs:
-    """Logs as files: `<instance>.log`, and `<instance>/data-log`. `clock` gives epoch seconds."""
+    """Logs as files: `<instance>.log` (in a pipeline `<instance>/<container>.log`), and `<instance>/data-log`.
+
+    `clock` gives epoch seconds.
+    """
 
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._clock = folder, clock
         self._lock = threading.Lock()
 
-    def container_log(self, instance: str) -> Path:
-        """Name the file that the instance's container prints to."""
-        return self._folder / f"{instance}.log"
+    def container_log(self, instance: str, container: str | None = None) -> Path:
+        """Name the file that the instance's container prints to; in a pipeline each `container` has its own."""
+        if container is None:
+            return self._folder / f"{instance}.log"
+        path = self._folder / instance / f"{container}.log"
+        path.parent.mkdir(exist_ok=True)
+        return path
 
     def data_log(self, instance: str, text: str) -> None:
         """Add a line to the instance's data log."""

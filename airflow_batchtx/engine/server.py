@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,12 +28,15 @@ from airflow_batchtx.engine import neighbours, protocol
 from airflow_batchtx.engine.api import Api
 from airflow_batchtx.engine.children import when_parent_ends
 from airflow_batchtx.engine.config import EngineConfig, url
+from airflow_batchtx.engine.events import state_change
+from airflow_batchtx.engine.jobs import described
 from airflow_batchtx.engine.logs import FileLogs
 from airflow_batchtx.engine.operations import OPERATIONS
-from airflow_batchtx.engine.registry import Registry
+from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.runner import Runner, Workplace
 from airflow_batchtx.engine.shapes import Shapes, service_model
 from airflow_batchtx.engine.stores import S3Address, s3_address
+from airflow_batchtx.engine.telemetry import Telemetry
 from airflow_batchtx.errors import LocalEngineError, RequestRefused
 
 log = logging.getLogger(__name__)
@@ -63,8 +66,22 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
         storage = stack.enter_context(_storage(config))
         own = config.s3_endpoint_url is None
         address = S3Address(storage, config.region, made_up=True) if own else s3_address(storage, config.region)
-        registry = stack.enter_context(closing(Registry(config.home / "registry.sqlite", time.time)))
-        workplace = Workplace(config.home, address.open(), address, config.ping_seconds, _file_logs, time.time)
+        services = s3_address(config.aws_endpoint_url, config.region) if config.aws_endpoint_url else address
+        telemetry = stack.enter_context(closing(Telemetry(services.client, time.time)))
+
+        def changed(job: Job, tags: Mapping[str, str]) -> None:
+            telemetry.happened(job.region, state_change(job, described(job), tags))
+
+        registry = stack.enter_context(closing(Registry(config.home / "registry.sqlite", time.time, changed)))
+        workplace = Workplace(
+            home=config.home,
+            store=address.open(),
+            s3=address,
+            ping_seconds=config.ping_seconds,
+            logs=_file_logs,
+            telemetry=telemetry,
+            clock=time.time,
+        )
         runner = stack.enter_context(closing(Runner(registry, workplace)))
         runner.settle_orphans()
         addresses = Addresses(url(config.host, listener.getsockname()[1]), storage)

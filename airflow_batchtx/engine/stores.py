@@ -1,8 +1,9 @@
-"""The S3 that an engine works on."""
+"""The S3 that an engine works on, and the AWS services beside it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -13,6 +14,8 @@ from airflow_batchtx.storage.s3 import S3Store
 _CONNECTIONS = 128
 # What S3 look-alikes take for a key; AWS itself is never asked with it.
 _ANYONE = "testing"
+# Logs, metrics and events are not worth a longer wait, in seconds.
+_CONNECT_SECONDS, _READ_SECONDS = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,29 @@ class S3Address:
 
     def open(self) -> S3Store:
         """Open the store."""
-        key = _ANYONE if self.made_up else None
-        session = boto3.Session(region_name=self.region, aws_access_key_id=key, aws_secret_access_key=key)
+        config = Config(max_pool_connections=_CONNECTIONS, proxies=self._proxies)
+        return S3Store(self._session(self.region).client("s3", endpoint_url=self.endpoint_url, config=config))
+
+    def client(self, service: str, region: str) -> Any:
+        """Make a client of another service of the same endpoint, which is given up soon and tries once."""
+        config = Config(
+            retries={"total_max_attempts": 1},
+            proxies=self._proxies,
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+        )
+        # mypy knows the clients of the services only whose stubs are installed.
+        make: Any = self._session(region).client
+        return make(service, endpoint_url=self.endpoint_url, config=config)
+
+    @property
+    def _proxies(self) -> dict[str, str] | None:
         # No proxy stands between an engine and an S3 of its own.
-        proxies: dict[str, str] | None = None if self.endpoint_url is None else {}
-        config = Config(max_pool_connections=_CONNECTIONS, proxies=proxies)
-        return S3Store(session.client("s3", endpoint_url=self.endpoint_url, config=config))
+        return None if self.endpoint_url is None else {}
+
+    def _session(self, region: str) -> boto3.Session:
+        key = _ANYONE if self.made_up else None
+        return boto3.Session(region_name=region, aws_access_key_id=key, aws_secret_access_key=key)
 
 
 def s3_address(endpoint_url: str | None, region: str) -> S3Address:

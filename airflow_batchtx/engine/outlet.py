@@ -1,0 +1,82 @@
+"""One AWS service of the configured endpoint, which may not be there: what it takes must never hold up a job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+
+log = logging.getLogger(__name__)
+
+# Seconds before each further try of a call that may yet succeed, and how long a silent service is left alone then.
+PAUSES = (0.1, 0.4)
+REST_SECONDS = 60.0
+_PASSING_CODES = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "ServiceUnavailable"})
+
+
+class Outlet:
+    """Calls one service, for one thread. `clock` gives seconds that only rise.
+
+    A service that refuses the very first call is taken for absent: it is never asked again. One that fails later is
+    left alone for a while. Each outlet warns once; what it does not deliver is dropped, or kept by the caller.
+    """
+
+    def __init__(
+        self, name: str, client: Callable[[], Any], *, sleep: Callable[[float], None], clock: Callable[[], float]
+    ) -> None:
+        self._name, self._make, self._sleep, self._clock = name, client, sleep, clock
+        self._client: Any = None
+        self._proved = self._absent = self._warned = False
+        self._rests_until = float("-inf")
+
+    def send(self, call: Callable[[Any], object]) -> bool:
+        """Call the service; tell whether it took it."""
+        if self._absent or self._clock() < self._rests_until:
+            return False
+        try:
+            self._called(call)
+        except (BotoCoreError, ClientError) as error:
+            self._absent = not self._proved and not _is_passing(error)
+            self._rests_until = self._clock() + REST_SECONDS
+            self._warn(error)
+            return False
+        self._proved = True
+        return True
+
+    def _called(self, call: Callable[[Any], object]) -> None:
+        if self._client is None:
+            self._client = self._make()
+        for pause in PAUSES:
+            if self._was_taken(call):
+                return
+            self._sleep(pause)
+        call(self._client)
+
+    def _was_taken(self, call: Callable[[Any], object]) -> bool:
+        """Call once; False where the same call may succeed later."""
+        try:
+            call(self._client)
+        except (BotoCoreError, ClientError) as error:
+            if not _is_passing(error):
+                raise
+            return False
+        return True
+
+    def _warn(self, error: Exception) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        log.log(level, "%s: not delivered, jobs run on without it: %s", self._name, error)
+
+
+def _is_passing(error: BotoCoreError | ClientError) -> bool:
+    """Tell whether the same call may succeed later."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, HTTPClientError | NoConnection)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if error.response.get("Error", {}).get("Code") in _PASSING_CODES or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return True
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from airflow_batchtx.engine.outlet import PAUSES, REST_SECONDS, Outlet
+
+
+def refusal(status: int, code: str = "Code") -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Put")  # type: ignore[typeddict-item]  # the rest is of no interest
+
+
+SILENT = EndpointConnectionError(endpoint_url="http://nowhere")
+
+
+class Service:
+    """Answers calls with what it is given, one after the other, and with success when that is used up."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.now, self.slept, self.calls = 0.0, list[float](), 0
+        self._answers: Iterator[Exception | None] = chain(answers, repeat(None))
+        self.outlet = Outlet("logs", lambda: self, sleep=self.slept.append, clock=lambda: self.now)
+
+    def send(self) -> bool:
+        return self.outlet.send(Service.take)
+
+    def take(self) -> None:
+        self.calls += 1
+        if (error := next(self._answers)) is not None:
+            raise error
+
+
+@pytest.mark.parametrize(
+    "error", [SILENT, refusal(503), refusal(500), refusal(429), refusal(400, "ThrottlingException")]
+)
+def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    service = Service(error, error)
+
+    assert service.send()
+    assert (service.calls, service.slept) == (3, list(PAUSES))
+
+
+@pytest.mark.parametrize("error", [refusal(404), refusal(405), refusal(501), refusal(403)])
+def test_a_service_that_refuses_the_first_call_is_never_asked_again(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(error)
+    with caplog.at_level(logging.WARNING):
+        sent = [service.send(), service.send()]
+        service.now += 10 * REST_SECONDS
+        sent.append(service.send())
+
+    assert sent == [False] * 3
+    assert (service.calls, len(caplog.records)) == (1, 1)
+
+
+@pytest.mark.parametrize("answers", [[SILENT] * 3, [None, refusal(400)]])
+def test_one_that_fails_rests_for_a_while_with_one_warning(
+    answers: list[Exception | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(*answers, *answers)
+    proved = answers[0] is None and service.send()
+    with caplog.at_level(logging.WARNING):
+        first, resting = service.send(), service.send()
+        calls = service.calls
+        service.now += REST_SECONDS
+        again = service.send()
+
+    assert (first, resting, calls) == (False, False, len(answers))
+    assert again == proved
+    assert len(caplog.records) == 1
