@@ -34,7 +34,9 @@ class Health:
     version: str
 
 
-def start(*, port: int, host: str, home: Path | None, s3_endpoint_url: str | None, s3_port: int | None) -> None:
+def start(
+    *, port: int, host: str, home: Path | None, s3_endpoint_url: str | None, s3_port: int | None, docker: bool
+) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM."""
     # The server is what this command is; no other command pays for importing it.
     from airflow_batchtx.engine.config import EngineConfig
@@ -47,6 +49,7 @@ def start(*, port: int, host: str, home: Path | None, s3_endpoint_url: str | Non
         port=port,
         s3_endpoint_url=s3_endpoint_url,
         s3_port=_free(host, port + 1) if s3_port is None else s3_port,
+        docker=docker,
     )
 
     def ready(addresses: Addresses) -> None:

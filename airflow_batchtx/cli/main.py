@@ -69,6 +69,7 @@ def start(
         str | None, typer.Option(help="An S3 that runs already; without it one starts beside the engine.")
     ] = None,
     s3_port: Annotated[int | None, typer.Option(help="Port of that S3.", show_default="PORT + 1")] = None,
+    docker: Annotated[bool, typer.Option("--docker", help="Run images as they are, with the docker command.")] = False,
 ) -> None:
     """Run the engine and its S3 in the foreground, until Ctrl-C.
 
@@ -76,7 +77,7 @@ def start(
     """
     from airflow_batchtx.cli import engine
 
-    engine.start(port=port, host=host, home=home, s3_endpoint_url=s3_endpoint_url, s3_port=s3_port)
+    engine.start(port=port, host=host, home=home, s3_endpoint_url=s3_endpoint_url, s3_port=s3_port, docker=docker)
 
 
 @local.command()

@@ -31,6 +31,7 @@ def _config() -> EngineConfig:
     parser.add_argument("--aws-endpoint-url")
     parser.add_argument("--region", default=EngineConfig.__dataclass_fields__["region"].default)
     parser.add_argument("--ping-seconds", type=float, default=EngineConfig.__dataclass_fields__["ping_seconds"].default)
+    parser.add_argument("--docker", action="store_true")
     parser.add_argument("--ends-with-stdin", action="store_true")
     return EngineConfig(**vars(parser.parse_args()))
 

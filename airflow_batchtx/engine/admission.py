@@ -24,6 +24,7 @@ class _Terms:
 
     request: Request
     model: Model
+    runs_images: bool = False
 
     def text(self, part: str, member: str, default: str = "None") -> str:
         """Give a member of TransformInput, TransformOutput, TransformResources or DataProcessing."""
@@ -65,9 +66,9 @@ class _Terms:
 Rule = Callable[[_Terms], Iterator[str]]
 
 
-def check(request: Request, model: Model) -> None:
+def check(request: Request, model: Model, *, runs_images: bool) -> None:
     """Refuse a request whose members do not fit together or with its model, or that this engine does not run."""
-    terms = _Terms(request, model)
+    terms = _Terms(request, model, runs_images)
     if found := [problem for rule in RULES for problem in rule(terms)]:
         raise refusal(" ".join(found))
 
@@ -210,10 +211,11 @@ def _containers_not_yet(terms: _Terms) -> Iterator[str]:
         image = container.get("Image", "")
         if "ModelPackageName" in container:
             yield f"{_HERE} model packages yet: give the model's Image and ModelDataUrl."
-        elif not image.startswith(RUNNING) and not {"ModelDataUrl", "ModelDataSource"} & container.keys():
+        elif not (terms.runs_images or image.startswith(RUNNING) or {"ModelDataUrl", "ModelDataSource"} & {*container}):
             yield (
                 f'{_HERE} the image "{image}" without ModelDataUrl: give a ModelDataUrl whose archive holds'
-                " code/inference.py, or an Image that is the http:// URL of a running model server."
+                " code/inference.py, or an Image that is the http:// URL of a running model server, or start the engine"
+                " with --docker."
             )
 
 

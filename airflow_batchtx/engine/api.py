@@ -28,12 +28,13 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The registry, the S3 that jobs read, and their runner, as one Region sees them."""
+    """The registry, the S3 that jobs read, their runner and whether it runs real images, as one Region sees them."""
 
     region: str
     registry: Registry
     store: ObjectStore
     jobs: Jobs
+    runs_images: bool = False
 
 
 def refusal(detail: str) -> RequestRefused:

@@ -22,6 +22,7 @@ class EngineConfig:
     `port` 0 takes a free one. Without `s3_endpoint_url` the engine starts moto's server beside itself, on `s3_port`.
     `region` is for requests that name none, and for S3. `ping_seconds` is how long a model server may take to
     answer its first ping. `aws_endpoint_url` takes logs, metrics and events; it is the S3's unless given.
+    With `docker` an Image that is no URL is run as it is, by the docker command.
     """
 
     home: Path
@@ -32,4 +33,5 @@ class EngineConfig:
     aws_endpoint_url: str | None = None
     region: str = "us-east-1"
     ping_seconds: float = 120.0
+    docker: bool = False
     ends_with_stdin: bool = False

@@ -26,7 +26,7 @@ def create_transform_job(api: Api, request: Request) -> Document:
     if (taken := api.registry.job(api.region, name)) is not None:
         raise _taken(taken)
     tags = tag_map(request.get("Tags", ()))
-    admission.check(request, model)
+    admission.check(request, model, runs_images=api.runs_images)
     admission.check_input(api, request, model)
     kept = {key: value for key, value in request.items() if key != "Tags"}
     if (job := api.registry.add_job(api.region, name, kept, model, tags)) is None:

@@ -65,6 +65,10 @@ def _problems(request: Request) -> Iterator[str]:
     for container in containers or [request.get("PrimaryContainer", {"Image": ""})]:
         if "Image" not in container and "ModelPackageName" not in container:
             yield "Each container needs an Image or a ModelPackageName."
+    # API reference, ContainerHostname: for all containers of a pipeline or for none, and unique.
+    names = [container["ContainerHostname"] for container in containers if "ContainerHostname" in container]
+    if names and len(set(names)) < len(containers):
+        yield "In Containers, ContainerHostname must be given for every container or for none, each another one."
 
 
 def _summary(model: Model) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import signal
 import socket
 import threading
@@ -38,6 +39,7 @@ from airflow_batchtx.engine.shapes import Shapes, service_model
 from airflow_batchtx.engine.stores import S3Address, s3_address
 from airflow_batchtx.engine.telemetry import Telemetry
 from airflow_batchtx.errors import LocalEngineError, RequestRefused
+from airflow_batchtx.modelserver import docker
 
 log = logging.getLogger(__name__)
 
@@ -81,16 +83,26 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
             logs=_file_logs,
             telemetry=telemetry,
             clock=time.time,
+            docker=_docker_owner(config),
         )
         runner = stack.enter_context(closing(Runner(registry, workplace)))
         runner.settle_orphans()
         addresses = Addresses(url(config.host, listener.getsockname()[1]), storage)
-        api = Api(config.region, registry, workplace.store, runner)
+        api = Api(config.region, registry, workplace.store, runner, runs_images=config.docker)
         _run(_application(api, Shapes(service_model()), addresses), listener, config, lambda: ready(addresses))
 
 
 def _file_logs(folder: Path) -> FileLogs:
     return FileLogs(folder, time.time)
+
+
+def _docker_owner(config: EngineConfig) -> str | None:
+    """Name the owner of this engine's docker containers, rid of those that an engine of this home left behind."""
+    if not config.docker:
+        return None
+    owner = str(config.home.resolve())
+    docker.sweep(owner, os.environ)
+    return owner
 
 
 # ------------------------------------------------------------------------------------------------ the requests

@@ -86,16 +86,20 @@ class ModelClient:
         return contract.execution_parameters(answer.body) if answer.status == 200 else None
 
     def invoke(self, body: Body, *, content_type: str | None, accept: str | None, source_object: S3Uri) -> bytes:
-        """Send one mini-batch and give the model's answer (empty for 204).
+        """Send one mini-batch and give the body of the model's `answer`."""
+        return self.answer(body, content_type=content_type, accept=accept, source_object=source_object).body
+
+    def answer(self, body: Body, *, content_type: str | None, accept: str | None, source_object: S3Uri) -> Answer:
+        """Send one mini-batch and give the model's answer (its body is empty for 204).
 
         ModelRefused at once for 4xx; ModelFailed when each call ended with another status, with garbage or not in
         time. An iterable is sent in chunks as it comes, anew for each call; an iterator cannot be, so it gets one call.
         """
         headers = contract.invocation_headers(content_type, accept, source_object)
-        outcome: bytes | errors.ModelServerError = b""
+        outcome: Answer | errors.ModelServerError | None = None
         for _ in range(1 if isinstance(body, Iterator) else self._retries + 1):
             outcome = self._outcome(headers, body)
-            if isinstance(outcome, bytes):
+            if isinstance(outcome, Answer):
                 return outcome
             if isinstance(outcome, errors.ModelRefused):
                 break
@@ -114,7 +118,7 @@ class ModelClient:
         with closing(self._connection()) as connection:
             return connection.exchange("GET", path, contract.PROBE_HEADERS, b"", seconds=seconds)
 
-    def _outcome(self, headers: Mapping[str, bytes], body: Body) -> bytes | errors.ModelServerError:
+    def _outcome(self, headers: Mapping[str, bytes], body: Body) -> Answer | errors.ModelServerError:
         """Call once: the answer, or the error that it means."""
         try:
             answer = self._called(headers, body)
@@ -125,7 +129,7 @@ class ModelClient:
             text = contract.TIMED_OUT.format(seconds=self._timeout) if late else contract.NO_ANSWER
             return errors.ModelFailed(text, body=_told(cause))
         if 200 <= answer.status < 300:
-            return answer.body
+            return answer
         kind, text = (
             (errors.ModelRefused, contract.REFUSED)
             if 400 <= answer.status < 500

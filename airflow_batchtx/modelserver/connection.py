@@ -19,10 +19,11 @@ _READ_BUFFER = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said: its status, and its body freed of gzip."""
+    """What the server said: its status, its body freed of gzip, and the body's type, None where it names none."""
 
     status: int
     body: bytes
+    content_type: str | None = None
 
 
 class Connection:
@@ -88,7 +89,7 @@ class Connection:
             self.answered = True
             body = response.read()
         packed = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
-        return Answer(response.status, gzip.decompress(body) if packed else body)
+        return Answer(response.status, gzip.decompress(body) if packed else body, response.headers.get("Content-Type"))
 
 
 def _framed(body: Body) -> tuple[dict[str, bytes], Iterable[bytes | bytearray | memoryview]]:

@@ -20,6 +20,11 @@ INVOCATIONS = "/invocations"
 
 PING_SECONDS = 2.0
 
+# Where a container listens, what it is told to do, and where it finds its model.
+PORT = 8080
+COMMAND = "serve"
+MODEL_FOLDER = "/opt/ml/model"
+
 # SageMaker's own words in a job's data-log and its FailureReason.
 PING_FAILED = (
     "Model container failed to respond to ping. "
@@ -31,6 +36,7 @@ NO_ANSWER = "Unable to get response from algorithm"
 TIMED_OUT = "Model server did not respond to /invocations request within {seconds:g} seconds"
 
 CODE_FOLDER = "code"
+REQUIREMENTS = "requirements.txt"
 PROGRAM = "SAGEMAKER_PROGRAM"
 DEFAULT_PROGRAM = "inference.py"
 DEFAULT_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"

@@ -16,6 +16,7 @@ from typing import Any
 
 import airflow_batchtx
 from airflow_batchtx import errors
+from airflow_batchtx.modelserver.tethered import last_line
 
 START_SECONDS = 60
 GRACE_SECONDS = 5
@@ -48,9 +49,20 @@ def process_environment(container: Mapping[str, str], host: Mapping[str, str]) -
 
 
 class HandlerProcess:
-    """A ModelServer whose process leads a group of its own, which ends as a whole."""
+    """A ModelServer whose process leads a group of its own, which ends as a whole.
 
-    def __init__(self, model_dir: Path, log: Path, environment: Mapping[str, str], *, host: Mapping[str, str]) -> None:
+    Its handler imports from the folder `packages` before it does from this Python.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        *,
+        packages: Path | None = None,
+        host: Mapping[str, str],
+    ) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._swept = False
@@ -58,7 +70,8 @@ class HandlerProcess:
         self._reports, report = os.pipe()
         os.set_blocking(self._reports, False)
         try:
-            self._process = _started(model_dir.resolve(), log, process_environment(environment, host), report)
+            environment = process_environment(environment, host)
+            self._process = _started(model_dir.resolve(), log, environment, packages, report)
         finally:
             os.close(report)
         port = self._told(wait_seconds=START_SECONDS).get("port")
@@ -75,8 +88,9 @@ class HandlerProcess:
         if error := self._told().get("error"):
             return f"The model could not be loaded: {error}"
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
-        last = self._log.read_bytes().rstrip().rpartition(b"\n")[2].decode(errors="replace")
-        return f"The handler server {how}" + (f"; the last line of its log: {last}" if last else "")
+        return f"The handler server {how}" + (
+            f"; the last line of its log: {last}" if (last := last_line(self._log)) else ""
+        )
 
     def close(self) -> None:
         """End the process and all that it started: SIGTERM, and SIGKILL after a grace."""
@@ -122,11 +136,14 @@ class HandlerProcess:
             return told
 
 
-def _started(model_dir: Path, log: Path, environment: Mapping[str, str], report: int) -> subprocess.Popen[bytes]:
+def _started(
+    model_dir: Path, log: Path, environment: Mapping[str, str], packages: Path | None, report: int
+) -> subprocess.Popen[bytes]:
     root = Path(airflow_batchtx.__file__).parent.parent
+    options = ["--packages", str(packages.resolve())] if packages else []
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-c", _BOOT, root, "--model-dir", model_dir, "--report-fd", str(report)],
+            [sys.executable, "-c", _BOOT, root, "--model-dir", model_dir, "--report-fd", str(report), *options],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

@@ -11,7 +11,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from airflow_batchtx import errors
-from airflow_batchtx.modelserver import modeldata
+from airflow_batchtx.modelserver import modeldata, requirements
+from airflow_batchtx.modelserver.docker import DockerContainer
 from airflow_batchtx.modelserver.handlerprocess import HandlerProcess
 
 
@@ -20,13 +21,17 @@ class Container:
     """One container of a model, ready to start.
 
     `model_dir` holds its unpacked ModelDataUrl, None where it has none; `environment` is final
-    (`contract.environment`); what the container prints is appended to the file `log`.
+    (`contract.environment`); what the container prints is appended to the file `log`. Below `packages` is kept what
+    code/requirements.txt names; beside the model if it is None. `docker` is whose label the container of an image gets,
+    run by docker; with None the model's own code is run in its place.
     """
 
     image: str
     log: Path
     model_dir: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    packages: Path | None = None
+    docker: str | None = None
 
 
 class ModelServer(Protocol):
@@ -47,6 +52,7 @@ class Kind(Enum):
     """How a container is run."""
 
     RUNNING = "a model server that runs already: Image is its http:// URL"
+    IMAGE = "the image itself, run by docker"
     HANDLER = "code/inference.py of ModelDataUrl, in the handler server"
 
 
@@ -65,11 +71,13 @@ def kind(container: Container) -> Kind:
     """Decide how `container` is run; InvalidModelData where no way is known."""
     if urlsplit(container.image).scheme in {"http", "https"}:
         return Kind.RUNNING
+    if container.docker is not None:
+        return Kind.IMAGE
     if container.model_dir is not None:
         return Kind.HANDLER
     raise errors.InvalidModelData(
         f"Image {container.image!r} cannot be run here: give the http:// URL of a running model server as Image, "
-        "or a ModelDataUrl with code/inference.py."
+        "or a ModelDataUrl with code/inference.py, or start the engine with --docker."
     )
 
 
@@ -100,7 +108,16 @@ def _running(container: Container, _host: Mapping[str, str]) -> ModelServer:
 def _handler(container: Container, host: Mapping[str, str]) -> ModelServer:
     assert container.model_dir is not None
     modeldata.program(container.model_dir, container.environment)
-    return HandlerProcess(container.model_dir, container.log, container.environment, host=host)
+    keep = container.packages or container.model_dir.parent / "packages"
+    packages = requirements.installed(container.model_dir, keep, container.log, requirements.pip_environment(host))
+    return HandlerProcess(container.model_dir, container.log, container.environment, packages=packages, host=host)
 
 
-LAUNCHERS: Mapping[Kind, Launcher] = {Kind.RUNNING: _running, Kind.HANDLER: _handler}
+def _image(container: Container, host: Mapping[str, str]) -> ModelServer:
+    assert container.docker is not None
+    return DockerContainer(
+        container.image, container.model_dir, container.log, container.environment, label=container.docker, host=host
+    )
+
+
+LAUNCHERS: Mapping[Kind, Launcher] = {Kind.RUNNING: _running, Kind.IMAGE: _image, Kind.HANDLER: _handler}

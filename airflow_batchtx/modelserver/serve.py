@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _end_with_parent()
     server = httpserver.listen(options.port)
     _report(options.report_fd, {"port": server.server_port})
-    if (options.model_dir / contract.CODE_FOLDER / "requirements.txt").is_file():
-        sys.stderr.write("code/requirements.txt is not installed: the handler has the packages of this Python.\n")
+    if options.packages:
+        sys.path.insert(0, str(options.packages))
     try:
         model = toolkit.load(options.model_dir, os.environ)
     except Exception as error:  # noqa: BLE001  # whatever a handler raises is its error, and told as such
@@ -93,6 +93,7 @@ def _end_with_parent() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Serve a model's handler functions on loopback.")
     parser.add_argument("--model-dir", type=Path, required=True, help="the unpacked model.tar.gz")
+    parser.add_argument("--packages", type=Path, help="a folder to import from before this Python's own")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes any free one")
     parser.add_argument("--report-fd", type=int, default=1, help="where to report, standard output by default")
     return parser

@@ -83,6 +83,8 @@ def test_a_deleted_model_is_gone_with_its_tags(desk: Desk) -> None:
         {},
         {"PrimaryContainer": {"Image": "i"}, "Containers": [{"Image": "i"}]},
         {"PrimaryContainer": {"Mode": "SingleModel"}},
+        {"Containers": [{"Image": "i", "ContainerHostname": "a"}, {"Image": "i"}]},
+        {"Containers": [{"Image": "i", "ContainerHostname": "a"}, {"Image": "i", "ContainerHostname": "a"}]},
     ],
 )
 def test_a_model_needs_one_kind_of_container(desk: Desk, containers: dict[str, Any]) -> None:

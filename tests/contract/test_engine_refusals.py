@@ -293,10 +293,6 @@ def test_all_misfits_in_one_message(desk: Desk, model: str) -> None:
             "Batch Transform does not support multi-model containers.",
         ),
         (
-            {"Containers": [{"Image": "http://a"}, {"Image": "http://b"}]},
-            "The local engine of airflow-batchtx does not support models with several containers yet; this one has 2.",
-        ),
-        (
             {"PrimaryContainer": {"ModelPackageName": "package"}},
             (
                 "The local engine of airflow-batchtx does not support model packages yet: give the model's Image and"
@@ -310,7 +306,7 @@ def test_all_misfits_in_one_message(desk: Desk, model: str) -> None:
                 " without ModelDataUrl: give a"
                 " ModelDataUrl whose archive holds code/inference.py, or an Image that is the http://"
                 " URL of a running model"
-                " server."
+                " server, or start the engine with --docker."
             ),
         ),
     ],

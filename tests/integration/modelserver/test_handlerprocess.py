@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 from airflow_batchtx import errors
 from airflow_batchtx.modelserver import contract
 from airflow_batchtx.modelserver.client import ModelClient
+from airflow_batchtx.modelserver.handlerprocess import HandlerProcess
 from airflow_batchtx.modelserver.launch import Container, ModelServer, launch
 from airflow_batchtx.spec.uri import S3Uri
 
@@ -108,18 +110,19 @@ def test_a_handler_may_have_modules_beside_it(name: str, tmp_path: Path) -> None
         assert (invoke(client).decode() == mine) is (name not in {"json", "http"})
 
 
-def test_requirements_are_not_passed_over_in_silence(tmp_path: Path) -> None:
-    whole = container(tmp_path, "import not_installed")
+def test_packages_come_before_this_pythons_own(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "numpy.py").write_text("array = 'another numpy'")
+    code = "import numpy\ndef model_fn(d): return numpy.array\ndef transform_fn(m, d, c, a): return m"
+    whole = container(tmp_path, code)
     assert whole.model_dir
-    (whole.model_dir / "code" / "requirements.txt").write_text("not-installed")
     with (
-        closing(launch(whole)) as server,
+        closing(HandlerProcess(whole.model_dir, whole.log, {}, packages=packages, host=os.environ)) as server,
         closing(ModelClient(server.url)) as client,
-        pytest.raises(errors.ModelNotReady),
     ):
         client.ping(deadline=time.monotonic() + 60, ended=server.ended)
-
-    assert whole.log.read_text().startswith("code/requirements.txt is not installed")
+        assert invoke(client) == b"another numpy"
 
 
 def test_its_errors_come_with_the_traceback(tmp_path: Path) -> None:
@@ -192,6 +195,7 @@ def test_a_death_in_mid_job_is_noticed_and_leaves_no_children(tmp_path: Path) ->
 PARENT = """
 import sys, time
 from pathlib import Path
+from airflow_batchtx.modelserver.handlerprocess import HandlerProcess
 from airflow_batchtx.modelserver.launch import Container, launch
 folder = Path(sys.argv[1])
 print(launch(Container(image="churn:1", log=folder / "log", model_dir=folder / "model")).url, flush=True)

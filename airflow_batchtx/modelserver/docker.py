@@ -1,0 +1,116 @@
+"""Real images, run by the docker command: a container ends with whoever started it, however that one ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import secrets
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from airflow_batchtx import errors
+from airflow_batchtx.modelserver import contract
+from airflow_batchtx.modelserver.tethered import Tethered, last_line
+
+# Containers with this label are ours; its value tells whose.
+LABEL = "airflow-batchtx.owner"
+
+_DOCKER = "docker"
+# An image may have to be pulled first.
+_START_SECONDS = 1800.0
+_LOOK_SECONDS = 0.1
+# docker's exit status where it could not run the container at all: no such image, no daemon, a bad option.
+_NOT_RUN = 125
+
+
+def sweep(owner: str, host: Mapping[str, str]) -> int:
+    """Remove the containers that `owner` left behind, and count them; LocalEngineError where docker does not answer."""
+    listing = ["ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner}"]
+    try:
+        done = _docker(listing, host)
+    except OSError as error:
+        raise errors.LocalEngineError(f"The docker command cannot be run ({error}): install docker.") from error
+    if done.returncode:
+        said = done.stderr.strip() or f"docker ended with exit status {done.returncode}"
+        raise errors.LocalEngineError(f"Docker cannot run images here: {said}")
+    if found := done.stdout.split():
+        _docker(["rm", "--force", *found], host)
+    return len(found)
+
+
+def run_command(name: str, image: str, model_dir: Path | None, environment: Mapping[str, str], label: str) -> list[str]:
+    """Give the command that runs an image as SageMaker does, on a free port of loopback that docker chooses."""
+    mount = _bind(model_dir) if model_dir else []
+    variables = [word for item in environment.items() for word in ("--env", "=".join(item))]
+    return [
+        *(_DOCKER, "run", "--rm", "--name", name, "--label", f"{LABEL}={label}"),
+        *("--publish", f"127.0.0.1::{contract.PORT}", *mount, *variables),
+        *("--", image, contract.COMMAND),
+    ]
+
+
+def _bind(model_dir: Path) -> list[str]:
+    # Read-only, since all instances share the folder. The option is CSV, and a folder may have a comma in its name.
+    fields = ["type=bind", f"source={model_dir.resolve()}", f"target={contract.MODEL_FOLDER}", "readonly"]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return ["--mount", text.getvalue()]
+
+
+class DockerContainer:
+    """A ModelServer that is the container of an image; its name is nobody else's."""
+
+    def __init__(
+        self,
+        image: str,
+        model_dir: Path | None,
+        log: Path,
+        environment: Mapping[str, str],
+        *,
+        label: str,
+        host: Mapping[str, str],
+    ) -> None:
+        self._image, self._log, self._host = image, log, host
+        self._name = f"batchtx-{secrets.token_hex(8)}"
+        self._run = Tethered(
+            run_command(self._name, image, model_dir, environment, label),
+            log=log,
+            environment=host,
+            afterwards=[_DOCKER, "rm", "--force", self._name],
+        )
+        try:
+            self.url = f"http://{self._address()}"
+        except BaseException:
+            self.close()
+            raise
+
+    def ended(self) -> str | None:
+        """Tell why the container ended by itself; None while it runs."""
+        if (status := self._run.status()) is None:
+            return None
+        last = last_line(self._log)
+        return f"The container ended with exit status {status}" + (
+            f"; the last line of its log: {last}" if last else ""
+        )
+
+    def close(self) -> None:
+        """Kill the container and remove it; a second call does nothing."""
+        self._run.close()
+
+    def _address(self) -> str:
+        """Wait until the container runs, and give the address that docker has published."""
+        expires = time.monotonic() + _START_SECONDS
+        while (reason := self.ended()) is None and time.monotonic() < expires:
+            found = _docker(["port", self._name, f"{contract.PORT}/tcp"], self._host)
+            if found.returncode == 0 and found.stdout.strip():
+                return found.stdout.split()[0]
+            time.sleep(_LOOK_SECONDS)
+        if self._run.status() == _NOT_RUN:
+            raise errors.InvalidModelData(f"Image {self._image} could not be run: {last_line(self._log)}")
+        raise errors.ModelNotReady(reason or f"Image {self._image} did not start within {_START_SECONDS:g} s")
+
+
+def _docker(arguments: Sequence[str], host: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([_DOCKER, *arguments], env=dict(host), capture_output=True, text=True, check=False)
