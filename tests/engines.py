@@ -130,6 +130,7 @@ class Models:
     release: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scripts: dict[str, Callable[[Invocation], Reply]] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
 
     def url(self, behaviour: str, parameters: Mapping[str, Any] | None = None) -> str:
@@ -138,6 +139,12 @@ class Models:
         if parameters is not None:
             self.parameters[path] = dict(parameters)
         return self.url_base + path
+
+    def scripted(self, script: Callable[[Invocation], Reply]) -> str:
+        """Name a new model that answers as a function of the test says."""
+        url = self.url("scripted")
+        self.scripts[url.removeprefix(self.url_base)] = script
+        return url
 
     def sent_to(self, url: str) -> list[Invocation]:
         return [one for one in self.invocations if url.endswith(one.path)]
@@ -158,14 +165,27 @@ class _Handler(BaseHTTPRequestHandler):
             self.reply(404, b"")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.body()
         path = self.path.rpartition("/")[0]
         behaviour = path.split("/")[1]
-        self.models.invocations.append(Invocation(path, dict(self.headers), body))
+        self.models.invocations.append(invocation := Invocation(path, dict(self.headers), body))
         self.models.entered.set()
         if behaviour == "held" or (behaviour == "pausing" and b"hold" in body):
             self.models.release.wait(30)
-        self.reply(*BEHAVIOURS.get(behaviour, echo)(body))
+        if path in self.models.scripts:
+            self.reply(*self.models.scripts[path](invocation))
+        else:
+            self.reply(*BEHAVIOURS.get(behaviour, echo)(body))
+
+    def body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
 
     def reply(self, status: int, body: bytes) -> None:
         self.send_response(status)

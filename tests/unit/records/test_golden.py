@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,32 +14,27 @@ from airflow_batchtx.records.compression import Gunzipped
 from airflow_batchtx.records.formats import Stamp
 from airflow_batchtx.records.processing import DataProcessing, Processor
 from airflow_batchtx.spec.enums import AssembleWith, BatchStrategy, JoinSource, SplitType
+from tests.golden_cases import Case, as_bytes, cases
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "data-processing"
 LIMIT = 6 * 1024 * 1024
 SOURCES = {"Gzip": Gunzipped, "None": lambda source: source}
 
 
-def cases(wanted: str) -> Iterator[Any]:
-    for file in sorted(GOLDEN.glob("*.json")):
-        for case in json.loads(file.read_text(encoding="utf-8")):
-            if (
-                next((key for key in ("create_refused_with", "job_fails_with") if key in case), "expected_out")
-                == wanted
-            ):
-                yield pytest.param(case, id=f"{file.stem}-{case['id']}")
+def parameters(wanted: str) -> list[Any]:
+    endings = ("create_refused_with", "job_fails_with")
+    return [
+        pytest.param(case, id=case["name"])
+        for case in cases()
+        if next((ending for ending in endings if ending in case), "expected_out") == wanted
+    ]
 
 
-def as_bytes(written: str | dict[str, str]) -> bytes:
-    return written.encode() if isinstance(written, str) else base64.b64decode(written["base64"])
-
-
-def stamp(case: dict[str, Any]) -> Stamp | None:
+def stamp(case: Case) -> Stamp | None:
     ids = iter(case.get("inference_ids", ()))
     return Stamp(lambda: next(ids), case["inference_time"]) if "inference_time" in case else None
 
 
-def check_filters(case: dict[str, Any]) -> None:
+def check_filters(case: Case) -> None:
     for name in ("InputFilter", "OutputFilter"):
         jsonpath.check(case["DataProcessing"][name], case["ContentType"])
 
@@ -50,7 +42,7 @@ def check_filters(case: dict[str, Any]) -> None:
 class Run:
     """One object's way through a job; `sent` is what a model was asked, `out` the output object."""
 
-    def __init__(self, case: dict[str, Any]) -> None:
+    def __init__(self, case: Case) -> None:
         self.case = case
         self.sent: list[bytes] = []
         self.out = b""
@@ -78,8 +70,8 @@ class Run:
         return framing.payloads(source, split_type, strategy, LIMIT, blank_lines=blank_lines)
 
 
-@pytest.mark.parametrize("case", cases("expected_out"))
-def test_what_comes_out(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", parameters("expected_out"))
+def test_what_comes_out(case: Case) -> None:
     run = Run(case)
 
     run()
@@ -88,8 +80,8 @@ def test_what_comes_out(case: dict[str, Any]) -> None:
     assert run.out == as_bytes(case["expected_out"])
 
 
-@pytest.mark.parametrize("case", cases("job_fails_with"))
-def test_what_fails_while_the_job_runs(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", parameters("job_fails_with"))
+def test_what_fails_while_the_job_runs(case: Case) -> None:
     run = Run(case)
 
     with pytest.raises(RecordError) as caught:
@@ -100,14 +92,14 @@ def test_what_fails_while_the_job_runs(case: dict[str, Any]) -> None:
         assert run.sent == [as_bytes(body) for body in case["to_model"]]
 
 
-@pytest.mark.parametrize("case", cases("create_refused_with"))
-def test_what_is_refused_at_create(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", parameters("create_refused_with"))
+def test_what_is_refused_at_create(case: Case) -> None:
     with pytest.raises(InvalidJsonPath) as caught:
         check_filters(case)
 
     assert case["create_refused_with"] in caught.value.detail
 
 
-@pytest.mark.parametrize("case", [*cases("expected_out"), *cases("job_fails_with")])
-def test_what_runs_is_not_refused_at_create(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", [*parameters("expected_out"), *parameters("job_fails_with")])
+def test_what_runs_is_not_refused_at_create(case: Case) -> None:
     check_filters(case)

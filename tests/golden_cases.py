@@ -1,0 +1,23 @@
+"""The cases of tests/golden/data-processing, for all tests that run them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+GOLDEN = Path(__file__).parent / "golden" / "data-processing"
+Case = dict[str, Any]
+
+
+def cases() -> Iterator[Case]:
+    """Give every case, with a `name` that no other has."""
+    for file in sorted(GOLDEN.glob("*.json")):
+        for case in json.loads(file.read_text(encoding="utf-8")):
+            yield {**case, "name": f"{file.stem}-{case['id']}"}
+
+
+def as_bytes(written: str | dict[str, str]) -> bytes:
+    return written.encode() if isinstance(written, str) else base64.b64decode(written["base64"])
