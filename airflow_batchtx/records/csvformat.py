@@ -22,15 +22,20 @@ def filtered(payload: bytes, path: JsonPath, origin: str) -> bytes:
 
 def joined(payload: bytes, answer: bytes, path: JsonPath) -> bytes:
     """Append to each row of the payload its row of the answer, and keep what the filter names."""
-    hidden, pick = csvrows.free_byte(payload, answer), _picker(path)
+    # Whole rows need no shield: a comma may stand for itself.
+    hidden = b"," if path.is_root else csvrows.free_byte(payload, answer)
     told = [row for rows in _shielded(answer, hidden, ANSWER) for row in rows]
+    paired = _lines_paired if path.is_root else partial(_rows_paired, _picker(path))
+    tails = _tails(told) if path.is_root else told
     pieces, at = list[bytes](), 0
     for rows in _shielded(payload, hidden, INPUT):
-        pairs = zip(rows, told[at : at + len(rows)], strict=False)
-        pieces.append(b"\n".join(pick(list(map(b",".join, pairs)))))
+        pieces.append(paired(rows, tails[at : at + len(rows)]))
         at += len(rows)
     matched(at, len(told))
-    return b"\n".join(pieces).replace(hidden, b",")
+    if pieces:
+        pieces[-1] = pieces[-1].removesuffix(b"\n")
+    out = b"".join(pieces)
+    return out if path.is_root else out.replace(hidden, b",")
 
 
 def stamped(payload: bytes, stamp: Stamp) -> bytes:
@@ -53,11 +58,37 @@ def _shielded(payload: bytes, hidden: bytes, origin: str) -> Iterator[Rows]:
             yield rows
 
 
+def _tails(rows: Rows) -> Rows:
+    """Give rows as they end lines: with a comma before and a newline behind."""
+    if not rows:
+        return rows
+    text = b"\n".join(rows)
+    if b"\r" in text:  # where splitlines would cut too
+        return [b",%s\n" % row for row in rows]
+    return (b",%s\n" % text.replace(b"\n", b"\n,")).splitlines(keepends=True)
+
+
+def _lines_paired(rows: Rows, tails: Rows) -> bytes:
+    """Put each row before its tail, as text; nothing where some have none."""
+    if len(rows) != len(tails):
+        return b""
+    paired = [b""] * (2 * len(rows))
+    paired[0::2], paired[1::2] = rows, tails
+    return b"".join(paired)
+
+
+def _rows_paired(pick: Callable[[Rows], Rows], rows: Rows, told: Rows) -> bytes:
+    """Pick cells out of each row with its row of the answer, as lines."""
+    return b"\n".join([*pick(list(map(b",".join, zip(rows, told, strict=False)))), b""])
+
+
 def _picker(path: JsonPath) -> Callable[[Rows], Rows]:
     """Decide how a filter is applied to shielded rows: the way for most of them is a short one."""
     match path.steps:
         case ():
             return lambda rows: rows
+        case (Slice(start=1, stop=None),):
+            return lambda rows: [row.partition(b",")[2] for row in rows]
         case (Slice(start=int(start), stop=None),) if start > 0:
             return lambda rows: [b"".join(row.split(b",", start)[start:]) for row in rows]
         case (Indexes(indexes),):

@@ -28,8 +28,9 @@ _NEEDS_QUOTES = re.compile(rb'%s|\\\.\Z|[^",\r]*[",\r]' % b"|".join(_SPACES))
 _CELL = rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))'
 _CELLS = re.compile(_CELL + rb",")
 _ROW = re.compile(_CELL + rb"(?:,%s)*" % _CELL)
-_BYTES = bytes(range(256))
-_OUTLINE = bytes(byte if byte in b',\n"' else ord("x") for byte in _BYTES)
+# In what is left of rows without their quoted cells, a quote for each of these: one with something beside it.
+_QUOTE_WITHIN_CELL = re.compile(rb'"(?:(?![,\n"])|(?<![,\n"]"))')
+_BUT_COMMAS_AND_QUOTES = bytes(byte for byte in range(256) if byte not in b',"')
 _NEAR = 80
 
 
@@ -85,21 +86,19 @@ def _begins_specially(rows: bytes) -> bool:
 def _quickly_shielded(rows: bytes, hidden: bytes) -> bytes | None:
     """Shield lines with quoted cells all at once; None where they need a closer look."""
     framed = b"\n%s\n" % rows.removesuffix(b"\n")
-    if b'\n""\n' in framed:
-        return None  # an empty cell alone in its row: without its quotes it would be no row
     bare, quoted = (parts := framed.split(b'"'))[0::2], parts[1::2]
+    if b"" in quoted and b'\n""\n' in framed:
+        return None  # an empty cell alone in its row: without its quotes it would be no row
     inside, outside = b'"'.join(quoted), b'"'.join(bare)
     # A newline is inside quotes also where the last of them never end.
-    if b"\n" in inside or b"\r" in framed or _begins_specially(b"".join(bare)):
+    if b"\n" in inside or b"\r" in framed or _begins_specially(outside) or _QUOTE_WITHIN_CELL.search(outside):
         return None
-    outline = outside.translate(_OUTLINE)
-    if b'x"' in outline or b'"x' in outline:
-        return None  # a quote within a cell
-    inside = inside.replace(b",", hidden)
-    parts[1::2] = inside.split(b'"')
-    if b'""' in b'"%s"' % inside.translate(None, _BYTES.replace(hidden, b"").replace(b'"', b"")):
-        parts = _with_needed_quotes(parts, hidden)
-        return b"".join(parts)[1:-1]
+    if b'""' in b'"%s"' % inside.translate(None, _BUT_COMMAS_AND_QUOTES):
+        parts[1::2] = inside.replace(b",", hidden).split(b'"')
+        return b"".join(_with_needed_quotes(parts, hidden))[1:-1]
+    if hidden == b",":
+        return rows
+    parts[1::2] = inside.replace(b",", hidden).split(b'"')
     return b'"'.join(parts)[1:-1]
 
 
