@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gzip
+import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +15,12 @@ from airflow_batchtx.engine.instance import transform_all
 from airflow_batchtx.engine.order import EventKind, Terms, terms
 from airflow_batchtx.engine.transforming import Transformer
 from airflow_batchtx.engine.window import Budget, Lane
-from airflow_batchtx.errors import ModelFailed, ModelRefused, TransformStopped
+from airflow_batchtx.errors import MalformedRecord, ModelFailed, ModelRefused, TransformStopped
 from airflow_batchtx.planning.settings import MIB, Settings
 from airflow_batchtx.planning.transfers import Transfer
 from airflow_batchtx.spec.enums import BatchStrategy
 from airflow_batchtx.spec.uri import S3Uri
-from tests.fakes import InMemoryStore
+from tests.fakes import InMemoryStore, OpenObject
 
 LINES = {
     "TransformInput": {"ContentType": "text/csv", "SplitType": "Line"},
@@ -119,3 +122,55 @@ def test_the_sign_to_stop_leaves_objects_untried(lane: Lane) -> None:
 
     assert len(model.sent) < len(todo)
     assert told == []
+
+
+class Watched(InMemoryStore):
+    """A store that tells how far its one open object was read, and how often it was opened."""
+
+    position, opened = 0, 0
+
+    @contextmanager
+    def reader(self, uri: S3Uri) -> Iterator[OpenObject]:
+        self.opened += 1
+        with super().reader(uri) as source:
+            read = source.read
+
+            def told(size: int = -1) -> bytes:
+                found = read(size)
+                self.position = source.tell()
+                return found
+
+            source.read = told  # type: ignore[method-assign]
+            yield source
+
+
+@pytest.mark.parametrize("request_", [{"TransformInput": {}, "TransformOutput": {}}, LINES], ids=["None", "Line"])
+def test_without_a_limit_an_object_is_read_no_faster_than_it_is_sent(lane: Lane, request_: Mapping[str, Any]) -> None:
+    whole = bytes(range(256)) * 40_000
+    store = Watched({"s3://b/in/a": whole})
+    ahead: list[int] = []
+
+    def answer(body: Iterable[bytes]) -> bytes:
+        for _ in range(2):  # as a client does that has to send it again
+            taken = b""
+            for piece in body:
+                taken += piece
+                ahead.append(store.position - len(taken))
+            assert taken == whole
+        return b"done\n"
+
+    transformer(store, ScriptedModel(answer), lane, request_, max_payload_in_mb=0).transform(transfer(store, "a"))
+
+    assert store.bodies[S3Uri("b", "out/a.out")] == b"done\n"
+    assert max(ahead) <= MIB
+    assert store.opened == 2
+
+
+def test_an_object_that_breaks_while_it_is_streamed_fails(lane: Lane) -> None:
+    store = InMemoryStore({"s3://b/in/a": gzip.compress(random.Random(1).randbytes(3 * MIB))[:-9]})
+    request = {"TransformInput": {"CompressionType": "Gzip"}, "TransformOutput": {}}
+
+    with pytest.raises(MalformedRecord):
+        transformer(store, ScriptedModel(b"".join), lane, request, max_payload_in_mb=0).transform(transfer(store, "a"))
+
+    assert S3Uri("b", "out/a.out") not in store.bodies
