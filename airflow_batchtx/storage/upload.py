@@ -20,12 +20,14 @@ log = logging.getLogger(__name__)
 
 # Amazon S3 User Guide, Multipart upload limits: at most 10,000 parts, of 5 MiB to 5 GiB each.
 PART = 8 * 1024 * 1024
+# What is written in pieces of this share of a part or more goes out as it comes, without a copy: 5 MiB of 8.
+_LEAST, _OF = 5, 8
 # Parts on their way at once; one more is being filled, so a writer holds three parts at most.
 IN_FLIGHT = 2
 
 
 def part_size(number: int) -> int:
-    """Bytes of part `number`, counted from 1: it doubles every 1,000 parts, so that 10,000 of them hold 7.8 TiB."""
+    """Most bytes of part `number`, counted from 1: it doubles every 1,000 parts, so that 10,000 hold 4.9 to 7.8 TiB."""
     return PART << ((number - 1) // 1_000)
 
 
@@ -37,12 +39,19 @@ class PartedWriter:
     ) -> None:
         self._client, self._uri, self._request, self._options = client, uri, request, options
         self._held = io.BytesIO()
+        self._whole: bytes | None = None  # a part as it came; nothing else is held then
         self._parts: list[Future[CompletedPartTypeDef]] = []
         self._upload_id: str | None = None
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="s3-upload")
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Take all of `data`; a part that could not be sent raises here or in `finish`."""
+        if isinstance(data, bytes) and self._is_part(len(data)) and (not self._size or self._is_part(self._size)):
+            self._send()
+            self._whole = data
+            return len(data)
+        if self._whole is not None:
+            self._send()
         view = memoryview(data).cast("B")
         taken = 0
         while taken < len(view):
@@ -56,10 +65,9 @@ class PartedWriter:
         """Make the object appear."""
         if self._upload_id is None:
             with typed_errors(self._uri):
-                self._client.put_object(**self._request("PutObject") | self._options, Body=self._held.getvalue())
+                self._client.put_object(**self._request("PutObject") | self._options, Body=self._taken())
             return
-        if self._held.tell():
-            self._send()
+        self._send()
         parts = [part.result() for part in self._parts]
         self._pool.shutdown()
         with typed_errors(self._uri):
@@ -79,13 +87,29 @@ class PartedWriter:
         except StorageError as error:
             log.warning("The incomplete upload %s stays in S3 until it is aborted: %s", self._upload_id, error)
 
+    @property
+    def _size(self) -> int:
+        return self._held.tell() if self._whole is None else len(self._whole)
+
+    def _is_part(self, size: int) -> bool:
+        most = part_size(len(self._parts) + 1)
+        return most * _LEAST // _OF <= size <= most
+
+    def _taken(self) -> bytes:
+        """Take out what is held."""
+        body = self._held.getvalue() if self._whole is None else self._whole
+        self._held, self._whole = io.BytesIO(), None
+        return body
+
     def _send(self) -> None:
+        """Send what is held as a part, if there is anything."""
+        if not self._size:
+            return
         if self._upload_id is None:
             self._upload_id = self._begin()
         if len(self._parts) >= IN_FLIGHT:
             self._parts[-IN_FLIGHT].result()
-        body, self._held = self._held.getvalue(), io.BytesIO()
-        self._parts.append(self._pool.submit(self._upload, self._upload_id, len(self._parts) + 1, body))
+        self._parts.append(self._pool.submit(self._upload, self._upload_id, len(self._parts) + 1, self._taken()))
 
     def _begin(self) -> str:
         request = self._request("CreateMultipartUpload") | self._options
