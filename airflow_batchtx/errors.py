@@ -281,6 +281,11 @@ class JobStopped(JobFailed):
         return f"Transform job {self.job_name!r} was stopped before it ended; its output is not complete."
 
 
+@dataclass(eq=False)
+class InvalidFaults(InvalidInput):
+    """Faults asked of the local engine that it does not know."""
+
+
 # --------------------------------------------------------------------------------------------- data in and out
 
 

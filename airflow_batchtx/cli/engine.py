@@ -34,11 +34,36 @@ class Health:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Services that run already: the S3, and what takes logs, metrics and events."""
+
+    s3: str | None
+    aws: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is to go wrong, as it was written on the command line."""
+
+    faults: str | None
+    quotas: tuple[str, ...]
+    throttle: str | None
+
+
 def start(
-    *, port: int, host: str, home: Path | None, s3_endpoint_url: str | None, s3_port: int | None, docker: bool
+    *,
+    port: int,
+    host: str,
+    home: Path | None,
+    s3_port: int | None,
+    endpoints: Endpoints,
+    docker: bool,
+    trouble: Trouble,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM."""
     # The server is what this command is; no other command pays for importing it.
+    from airflow_batchtx.engine.conditions import read
     from airflow_batchtx.engine.config import EngineConfig
     from airflow_batchtx.engine.server import Addresses, serve
 
@@ -47,9 +72,11 @@ def start(
         home=home or Path.home() / ".batchtx" / f"engine-{port}",
         host=host,
         port=port,
-        s3_endpoint_url=s3_endpoint_url,
+        s3_endpoint_url=endpoints.s3,
         s3_port=_free(host, port + 1) if s3_port is None else s3_port,
+        aws_endpoint_url=endpoints.aws,
         docker=docker,
+        conditions=read(trouble.faults, trouble.quotas, trouble.throttle),
     )
 
     def ready(addresses: Addresses) -> None:

@@ -59,7 +59,7 @@ def demo(
 
 
 @local.command()
-def start(
+def start(  # noqa: PLR0913, PLR0917 options are arguments to typer
     port: Port = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     home: Annotated[
@@ -70,6 +70,21 @@ def start(
     ] = None,
     s3_port: Annotated[int | None, typer.Option(help="Port of that S3.", show_default="PORT + 1")] = None,
     docker: Annotated[bool, typer.Option("--docker", help="Run images as they are, with the docker command.")] = False,
+    aws_endpoint_url: Annotated[
+        str | None, typer.Option(help="Where logs, metrics and events go.", show_default="the S3's")
+    ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(envvar="BATCHTX_FAULTS", help='What goes wrong with every job, as JSON: `{"fail_every": 3}`'),
+    ] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(envvar="BATCHTX_QUOTAS", help="Instances at once: `ml.m5.large=2`, of all types `all=20`."),
+    ] = None,
+    throttle: Annotated[
+        str | None,
+        typer.Option(envvar="BATCHTX_THROTTLE", help="Calls a second of each operation: `5`, or `5:20` with a burst."),
+    ] = None,
 ) -> None:
     """Run the engine and its S3 in the foreground, until Ctrl-C.
 
@@ -77,7 +92,15 @@ def start(
     """
     from airflow_batchtx.cli import engine
 
-    engine.start(port=port, host=host, home=home, s3_endpoint_url=s3_endpoint_url, s3_port=s3_port, docker=docker)
+    engine.start(
+        port=port,
+        host=host,
+        home=home,
+        s3_port=s3_port,
+        endpoints=engine.Endpoints(s3_endpoint_url, aws_endpoint_url),
+        docker=docker,
+        trouble=engine.Trouble(faults, tuple(quota or ()), throttle),
+    )
 
 
 @local.command()

@@ -8,16 +8,17 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from airflow_batchtx.engine.conditions import read
 from airflow_batchtx.engine.config import EngineConfig
 from airflow_batchtx.engine.server import Addresses, serve
-from airflow_batchtx.errors import LocalEngineError
+from airflow_batchtx.errors import InvalidFaults, LocalEngineError
 
 
 def main() -> None:
     """Read the command line and serve."""
     try:
         serve(_config(), _report)
-    except LocalEngineError as error:
+    except (LocalEngineError, InvalidFaults) as error:
         sys.exit(str(error))
 
 
@@ -33,7 +34,12 @@ def _config() -> EngineConfig:
     parser.add_argument("--ping-seconds", type=float, default=EngineConfig.__dataclass_fields__["ping_seconds"].default)
     parser.add_argument("--docker", action="store_true")
     parser.add_argument("--ends-with-stdin", action="store_true")
-    return EngineConfig(**vars(parser.parse_args()))
+    parser.add_argument("--faults", help="as BATCHTX_FAULTS of a job, for all jobs")
+    parser.add_argument("--quota", action="append", default=[], help="ml.m5.large=2, or all=20; any number of them")
+    parser.add_argument("--throttle", help="calls a second of each operation: 5, or 5:20 with a burst of 20")
+    given = vars(parser.parse_args())
+    conditions = read(given.pop("faults"), given.pop("quota"), given.pop("throttle"))
+    return EngineConfig(conditions=conditions, **given)
 
 
 def _report(addresses: Addresses) -> None:

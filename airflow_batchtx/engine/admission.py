@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from airflow_batchtx.engine import faults
 from airflow_batchtx.engine.api import Api, Request, refusal
 from airflow_batchtx.engine.containers import RUNNING, containers
 from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.registry import Model
-from airflow_batchtx.errors import InvalidJsonPath, InvalidManifest, StorageError
+from airflow_batchtx.errors import InvalidFaults, InvalidJsonPath, InvalidManifest, StorageError
 from airflow_batchtx.planning.addresses import address, is_address
 from airflow_batchtx.records import jsonpath
 from airflow_batchtx.spec import limits
@@ -163,6 +164,13 @@ def _refused(path: str, media_type: str) -> str:
     return ""
 
 
+def _faults(terms: _Terms) -> Iterator[str]:
+    try:
+        faults.of_job(terms.request, faults.NONE)
+    except InvalidFaults as error:
+        yield from (f"Environment {faults.VARIABLE}: {problem}." for problem in error.problems)
+
+
 def _volume_key(terms: _Terms) -> Iterator[str]:
     # API reference, VolumeKmsKeyId: types with local instance storage encrypt it themselves.
     family = terms.text("TransformResources", "InstanceType").split(".")[1]
@@ -228,6 +236,7 @@ RULES: tuple[Rule, ...] = (
     _processed_types,
     _csv_lines,
     _filters,
+    _faults,
     _volume_key,
     _model_data_source,
     _model_kind,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from airflow_batchtx.engine.quotas import Quotas
 from airflow_batchtx.engine.registry import Job, Registry
+from airflow_batchtx.engine.throttle import Throttle
 from airflow_batchtx.errors import RequestRefused
 from airflow_batchtx.storage.port import ObjectStore
 
@@ -28,13 +31,18 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The registry, the S3 that jobs read, their runner and whether it runs real images, as one Region sees them."""
+    """The registry, the S3 that jobs read, their runner and whether it runs real images, as one Region sees them.
+
+    `quotas` and `throttle` limit what may be asked of it.
+    """
 
     region: str
     registry: Registry
     store: ObjectStore
     jobs: Jobs
     runs_images: bool = False
+    quotas: Quotas = field(default_factory=lambda: Quotas({}))
+    throttle: Throttle = field(default_factory=lambda: Throttle(None, time.monotonic))
 
 
 def refusal(detail: str) -> RequestRefused:

@@ -90,7 +90,12 @@ def serving(order: Order, stopping: threading.Event) -> Iterator[Pipeline]:
 
 
 def _ready(server: ModelServer, order: Order, deadline: float, stopping: threading.Event) -> ModelClient:
-    client = ModelClient(server.url, timeout=order.terms.invocation_seconds, retries=order.terms.invocation_retries)
+    client = ModelClient(
+        server.url,
+        timeout=order.terms.invocation_seconds,
+        retries=order.terms.invocation_retries,
+        connect=order.interference.links(),
+    )
     client.ping(deadline=deadline, ended=lambda: "stopping" if stopping.is_set() else server.ended())
     return client
 

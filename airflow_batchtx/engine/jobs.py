@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from airflow_batchtx.engine import admission
 from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
 from airflow_batchtx.engine.models import existing
@@ -29,7 +31,9 @@ def create_transform_job(api: Api, request: Request) -> Document:
     admission.check(request, model, runs_images=api.runs_images)
     admission.check_input(api, request, model)
     kept = {key: value for key, value in request.items() if key != "Tags"}
-    if (job := api.registry.add_job(api.region, name, kept, model, tags)) is None:
+    with api.quotas.granted(request["TransformResources"], lambda: _in_use(api)):
+        job = api.registry.add_job(api.region, name, kept, model, tags)
+    if job is None:
         raise _taken(_existing_job(api, name, _NOT_DESCRIBED))
     api.jobs.start(job)
     return {"TransformJobArn": job.arn}
@@ -60,6 +64,13 @@ def stop_transform_job(api: Api, request: Request) -> None:
         now = _existing_job(api, name, _NOT_UPDATED)
         raise refusal(f"The request was rejected because the transform job is in status {now.status}")
     api.jobs.stop(job)
+
+
+def _in_use(api: Api) -> Iterator[Request]:
+    """Give the TransformResources of the Region's jobs that have not ended."""
+    for job in api.registry.unfinished():
+        if job.region == api.region:
+            yield job.request["TransformResources"]
 
 
 def _existing_job(api: Api, name: str, otherwise: str) -> Job:

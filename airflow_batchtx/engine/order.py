@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
+from airflow_batchtx.engine.faults import UNDISTURBED, Interference
 from airflow_batchtx.engine.stores import S3Address
 from airflow_batchtx.planning.settings import Wishes
 from airflow_batchtx.planning.transfers import Transfer
@@ -60,6 +61,7 @@ class Order:
     transfers: tuple[Transfer, ...]
     s3: S3Address
     ping_seconds: float
+    interference: Interference = UNDISTURBED
 
     def to_json(self) -> str:
         """Write the order on one line."""
@@ -73,7 +75,8 @@ class Order:
         terms = _terms_from_json(told.pop("terms"))
         transfers = tuple(Transfer(S3Uri(**item["source"]), S3Uri(**item["target"])) for item in told.pop("transfers"))
         s3 = S3Address(**told.pop("s3"))
-        return cls(containers=containers, terms=terms, transfers=transfers, s3=s3, **told)
+        interference = Interference(**told.pop("interference"))
+        return cls(containers=containers, terms=terms, transfers=transfers, s3=s3, interference=interference, **told)
 
 
 def terms(request: Mapping[str, Any], *, started: float) -> Terms:

@@ -10,6 +10,9 @@ from airflow_batchtx import errors
 CLIENT_ERROR = "ClientError: See job logs for more information"
 ALGORITHM_ERROR = "AlgorithmError: See job logs for more information"
 INTERNAL_ERROR = "InternalServerError: We encountered an internal error.  Please try again."
+CAPACITY_ERROR = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
 NO_PING = (
     "AlgorithmError: Model container failed to respond to ping. Please ensure /ping endpoint is implemented and"
     " responds with an HTTP 200 status code"

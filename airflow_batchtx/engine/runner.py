@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from airflow_batchtx.engine import reasons
 from airflow_batchtx.engine.capture import capture
 from airflow_batchtx.engine.children import GRACE, Child
 from airflow_batchtx.engine.containers import Prepared, unpacked
+from airflow_batchtx.engine.faults import NONE, Faults, Interference, of_job
 from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.logs import LogSink
 from airflow_batchtx.engine.order import Event, EventKind, Order, Terms, terms
@@ -40,7 +41,8 @@ log = logging.getLogger(__name__)
 class Workplace:
     """What a runner runs jobs with. `home` holds their folders, `logs` opens a job's logs in one.
 
-    `docker` is who owns the containers of real images, None where images are not run.
+    `docker` is who owns the containers of real images, None where images are not run. `faults` are for jobs that ask
+    for no others.
     """
 
     home: Path
@@ -51,6 +53,7 @@ class Workplace:
     telemetry: Telemetry
     clock: Callable[[], float]
     docker: str | None = None
+    faults: Faults = NONE
 
 
 @dataclass(eq=False)
@@ -145,6 +148,14 @@ class Runner:
 
     def _outcome(self, run: _Run) -> str | None:
         """Run a job to its end; the reason why it failed, None if it did not."""
+        faults = of_job(run.job.request, self._workplace.faults)
+        if run.stopping.wait(faults.provisioning_seconds):
+            raise TransformStopped
+        if faults.lacks(run.job.request["TransformResources"]["InstanceType"]):
+            return reasons.CAPACITY_ERROR
+        return self._transformed(run, Interference(faults.fail_every, faults.drop_every))
+
+    def _transformed(self, run: _Run, interference: Interference) -> str | None:
         prefix, todo = self._shares(run.job)
         sink = self._workplace.logs(self._folder(run.job) / "logs")
         self._workplace.telemetry.begins(run.job, self._folder(run.job) / "logs")
@@ -154,7 +165,7 @@ class Runner:
             orders = self._orders(run.job, todo, folder, sink, terms(run.job.request, started=started))
             told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             for (name, order), instance in zip(orders, instances, strict=True):
-                instance.tell(order.to_json())
+                instance.tell(replace(order, interference=interference).to_json())
                 used = partial(self._workplace.telemetry.used, run.job, name)
                 threading.Thread(target=_listen, args=(instance, name, sink, used, told), daemon=True).start()
             failures = [told.get() for _ in instances]

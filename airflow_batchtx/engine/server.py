@@ -33,11 +33,13 @@ from airflow_batchtx.engine.events import state_change
 from airflow_batchtx.engine.jobs import described
 from airflow_batchtx.engine.logs import FileLogs
 from airflow_batchtx.engine.operations import OPERATIONS
+from airflow_batchtx.engine.quotas import Quotas
 from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.runner import Runner, Workplace
 from airflow_batchtx.engine.shapes import Shapes, service_model
 from airflow_batchtx.engine.stores import S3Address, s3_address
 from airflow_batchtx.engine.telemetry import Telemetry
+from airflow_batchtx.engine.throttle import Throttle
 from airflow_batchtx.errors import LocalEngineError, RequestRefused
 from airflow_batchtx.modelserver import docker
 
@@ -84,11 +86,20 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
             telemetry=telemetry,
             clock=time.time,
             docker=_docker_owner(config),
+            faults=config.conditions.faults,
         )
         runner = stack.enter_context(closing(Runner(registry, workplace)))
         runner.settle_orphans()
         addresses = Addresses(url(config.host, listener.getsockname()[1]), storage)
-        api = Api(config.region, registry, workplace.store, runner, runs_images=config.docker)
+        api = Api(
+            config.region,
+            registry,
+            workplace.store,
+            runner,
+            runs_images=config.docker,
+            quotas=Quotas(config.conditions.quotas),
+            throttle=Throttle(config.conditions.rate, time.monotonic),
+        )
         _run(_application(api, Shapes(service_model()), addresses), listener, config, lambda: ready(addresses))
 
 
@@ -132,8 +143,9 @@ def answered(api: Api, shapes: Shapes, headers: dict[str, str], body: bytes) -> 
     request_id = str(uuid.uuid4())
     try:
         name = protocol.operation_name(headers, OPERATIONS)
-        request = shapes.read(name, protocol.decoded(body))
         here = replace(api, region=protocol.region(headers, api.region))
+        api.throttle.admit(here.region, name)
+        request = shapes.read(name, protocol.decoded(body))
         return protocol.success(OPERATIONS[name](here, request), request_id)
     except RequestRefused as error:
         return protocol.failure(error, request_id)

@@ -36,7 +36,7 @@ class ModelClient:
     """A client of one model server, for any number of threads; each keeps one connection open.
 
     `base_url` is `http://host:port`, a path is allowed. `timeout` is seconds for one call, `retries` the number of
-    further calls after a failed one. `clock` gives seconds that only rise.
+    further calls after a failed one. `clock` gives seconds that only rise. `connect` makes a Connection.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class ModelClient:
         retries: int = DEFAULT_RETRIES,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        connect: Callable[..., Connection] = Connection,
     ) -> None:
         self._url = urlsplit(base_url)
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
         self._clock = clock
+        self._connect = connect
         self._own = threading.local()
         self._open: list[Connection] = []
 
@@ -161,7 +163,7 @@ class ModelClient:
         return connection
 
     def _connection(self) -> Connection:
-        return Connection(self._url, clock=self._clock)
+        return self._connect(self._url, clock=self._clock)
 
 
 class _BodyFailed(Exception):
