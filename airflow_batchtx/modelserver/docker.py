@@ -23,6 +23,7 @@ _START_SECONDS = 1800.0
 _LOOK_SECONDS = 0.1
 # docker's exit status where it could not run the container at all: no such image, no daemon, a bad option.
 _NOT_RUN = 125
+_OWN_WORDS = f"{_DOCKER}: "
 
 
 def sweep(owner: str, host: Mapping[str, str]) -> int:
@@ -90,10 +91,8 @@ class DockerContainer:
         """Tell why the container ended by itself; None while it runs."""
         if (status := self._run.status()) is None:
             return None
-        last = last_line(self._log)
-        return f"The container ended with exit status {status}" + (
-            f"; the last line of its log: {last}" if last else ""
-        )
+        said = _said(self._log)
+        return f"The container ended with exit status {status}" + (f"; its last word: {said}" if said else "")
 
     def close(self) -> None:
         """Kill the container and remove it; a second call does nothing."""
@@ -108,8 +107,14 @@ class DockerContainer:
                 return found.stdout.split()[0]
             time.sleep(_LOOK_SECONDS)
         if self._run.status() == _NOT_RUN:
-            raise errors.InvalidModelData(f"Image {self._image} could not be run: {last_line(self._log)}")
+            raise errors.InvalidModelData(f"Image {self._image} could not be run: {_said(self._log)}")
         raise errors.ModelNotReady(reason or f"Image {self._image} did not start within {_START_SECONDS:g} s")
+
+
+def _said(log: Path) -> str:
+    """Find the last word in a log: docker's own, which advice may follow, or the container's."""
+    lines = log.read_text(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.startswith(_OWN_WORDS)), last_line(log))
 
 
 def _docker(arguments: Sequence[str], host: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

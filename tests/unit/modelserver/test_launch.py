@@ -29,6 +29,12 @@ def test_kinds(image: str, model_dir: Path | None, expected: Kind) -> None:
     assert kind(Container(image=image, log=LOG, model_dir=model_dir)) is expected
 
 
+@pytest.mark.parametrize("model_dir", [None, Path("model")])
+def test_docker_runs_every_image_that_is_no_url(model_dir: Path | None) -> None:
+    assert kind(Container(image="churn:1", log=LOG, model_dir=model_dir, docker="me")) is Kind.IMAGE
+    assert kind(Container(image="http://127.0.0.1:1", log=LOG, model_dir=model_dir, docker="me")) is Kind.RUNNING
+
+
 def test_an_image_alone_cannot_be_run() -> None:
     with pytest.raises(errors.InvalidModelData, match=r"'churn:1'.*http://.*ModelDataUrl"):
         launch(Container(image="churn:1", log=LOG))
