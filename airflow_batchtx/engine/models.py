@@ -9,6 +9,8 @@ from airflow_batchtx.engine.arns import arn
 from airflow_batchtx.engine.paging import page
 from airflow_batchtx.engine.registry import Model
 
+# API reference, ContainerDefinition.Environment: 32 KB in all.
+_MOST_ENVIRONMENT = 32 * 1024
 # A model describes its own defaults back.
 _CONTAINER_DEFAULTS = {"Mode": "SingleModel"}
 
@@ -65,6 +67,9 @@ def _problems(request: Request) -> Iterator[str]:
     for container in containers or [request.get("PrimaryContainer", {"Image": ""})]:
         if "Image" not in container and "ModelPackageName" not in container:
             yield "Each container needs an Image or a ModelPackageName."
+        size = sum(len(name) + len(value) for name, value in container.get("Environment", {}).items())
+        if size > _MOST_ENVIRONMENT:
+            yield f"The Environment of a container has {size} characters, more than {_MOST_ENVIRONMENT}."
     # API reference, ContainerHostname: for all containers of a pipeline or for none, and unique.
     names = [container["ContainerHostname"] for container in containers if "ContainerHostname" in container]
     if names and len(set(names)) < len(containers):

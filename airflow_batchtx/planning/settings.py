@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_batchtx.spec.enums import BatchStrategy
-from airflow_batchtx.spec.limits import MAX_PAYLOAD_PRODUCT_MB
+from airflow_batchtx.spec.limits import MAX_PAYLOAD_IN_MB, MAX_PAYLOAD_PRODUCT_MB
 
 MIB = 1024 * 1024
 
@@ -39,11 +39,11 @@ DEFAULTS = Settings(max_concurrent_transforms=1, max_payload_in_mb=6, batch_stra
 def effective(request: Wishes, container: Wishes) -> Settings:
     """Settle each value: the request wins over the container, the container over SageMaker's defaults.
 
-    MaxConcurrentTransforms of 0 means "ask the container". A container that asks for more than payload times
-    concurrency allows is given as many concurrent requests as fit; a request that does so was refused already.
+    MaxConcurrentTransforms of 0 means "ask the container". A container that asks for more than a request may is given
+    the largest payload there is, and as many concurrent requests as fit; a request that does so was refused already.
     """
     asked = request.max_payload_in_mb if request.max_payload_in_mb is not None else container.max_payload_in_mb
-    payload = DEFAULTS.max_payload_in_mb if asked is None else asked
+    payload = DEFAULTS.max_payload_in_mb if asked is None else min(asked, MAX_PAYLOAD_IN_MB)
     concurrent = request.max_concurrent_transforms or _fitting(container.max_concurrent_transforms, payload)
     return Settings(
         max_concurrent_transforms=concurrent,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from tests.engines import Desk
 
@@ -144,6 +144,16 @@ def test_a_waiter_takes_stopped_for_success(desk: Desk, held: str) -> None:
     desk.client.stop_transform_job(TransformJobName=name)
 
     desk.client.get_waiter("transform_job_completed_or_stopped").wait(TransformJobName=name, WaiterConfig=WAITER)
+
+
+def test_a_waiter_fails_with_the_job_and_without_one(desk: Desk) -> None:
+    desk.put_at("in/a", b"bad")
+    failed = desk.start(desk.model(desk.models.url("refusing")))
+    waiter = desk.client.get_waiter("transform_job_completed_or_stopped")
+
+    for name in (failed, "gone"):
+        with pytest.raises(WaiterError):
+            waiter.wait(TransformJobName=name, WaiterConfig=WAITER)
 
 
 def test_an_ended_job_cannot_be_stopped(desk: Desk, model: str) -> None:

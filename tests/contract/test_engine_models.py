@@ -91,6 +91,20 @@ def test_a_model_needs_one_kind_of_container(desk: Desk, containers: dict[str, A
     assert refusal(desk.client.create_model, ModelName=new_name(), **containers)[0] == "ValidationException"
 
 
+def test_an_environment_has_32_kilobytes_at_most(desk: Desk) -> None:
+    def definition(size: int) -> dict[str, Any]:
+        environment = {f"N{number}": "x" * (size // 40 - 3) for number in range(10, 50)}
+        return {"ModelName": new_name(), "PrimaryContainer": {"Image": "i", "Environment": environment}}
+
+    desk.client.create_model(**definition(32_760))
+
+    code, message = refusal(desk.client.create_model, **definition(32_800))
+    assert (code, message) == (
+        "ValidationException",
+        "The Environment of a container has 32800 characters, more than 32768.",
+    )
+
+
 def test_regions_know_only_their_own(engine: Engine) -> None:
     name, there = new_name(), engine.sagemaker("cn-north-1")
 
@@ -130,6 +144,12 @@ def test_tags_are_merged_and_the_newest_value_stays(desk: Desk, arn: str) -> Non
     answer = desk.client.add_tags(ResourceArn=arn, Tags=tags(b="3", c="4"))
 
     assert answer["Tags"] == tags(a="1", b="3", c="4") == desk.client.list_tags(ResourceArn=arn)["Tags"]
+
+
+def test_tags_are_listed_by_a_paginator_too(desk: Desk, arn: str) -> None:
+    pages = list(desk.client.get_paginator("list_tags").paginate(ResourceArn=arn))
+
+    assert [page["Tags"] for page in pages] == [tags(a="1", b="2")]
 
 
 def test_tags_are_taken_off(desk: Desk, arn: str) -> None:

@@ -61,6 +61,8 @@ SINGLE = BatchStrategy.SINGLE_RECORD
         (Wishes(max_concurrent_transforms=0), Wishes(8), Settings(8, 6, BatchStrategy.MULTI_RECORD)),
         (Wishes(max_payload_in_mb=0), Wishes(max_payload_in_mb=9), Settings(1, 0, BatchStrategy.MULTI_RECORD)),
         (Wishes(max_payload_in_mb=50), Wishes(64), Settings(2, 50, BatchStrategy.MULTI_RECORD)),
+        (Wishes(), Wishes(64, 200), Settings(1, 100, BatchStrategy.MULTI_RECORD)),
+        (Wishes(), Wishes(64, 0), Settings(64, 0, BatchStrategy.MULTI_RECORD)),
         (Wishes(max_payload_in_mb=100), Wishes(64), Settings(1, 100, BatchStrategy.MULTI_RECORD)),
     ],
 )
