@@ -18,6 +18,7 @@ from airflow_batchtx.engine import reasons
 from airflow_batchtx.engine.children import GRACE, when_parent_ends
 from airflow_batchtx.engine.containers import serving
 from airflow_batchtx.engine.logs import object_lines
+from airflow_batchtx.engine.memory import reuse_buffers
 from airflow_batchtx.engine.order import Event, EventKind, Order
 from airflow_batchtx.engine.transforming import Transformer
 from airflow_batchtx.engine.usage import Usage, metered
@@ -40,6 +41,7 @@ Tell = Callable[[EventKind, str], None]
 
 def main() -> None:
     """Carry out the order on standard input; never returns."""
+    reuse_buffers()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     # What libraries print must not come between the events.
     os.dup2(2, 1)
