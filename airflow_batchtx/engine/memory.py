@@ -22,4 +22,5 @@ def reuse_buffers() -> bool:
     if mallopt is None:
         return False
     choices = {_ARENA_MAX: 1, _MMAP_THRESHOLD: _LARGEST_BLOCK, _TRIM_THRESHOLD: 512 * MIB}
-    return all([mallopt(name, value) == 1 for name, value in choices.items()])
+    taken = [mallopt(name, value) for name, value in choices.items()]
+    return all(taken)
