@@ -26,10 +26,13 @@ _EVERY_ADDRESS = ("0.0.0.0", "::")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a healthy engine says of itself: its URL, that of its S3 (None: AWS's own), its Region and version."""
+    """What a healthy engine says of itself: its URL, those of its S3 and of the services that take logs, metrics and
+    events (None: AWS's own), its Region and version.
+    """
 
     engine: str
     storage: str | None
+    services: str | None
     region: str
     version: str
 
@@ -124,6 +127,7 @@ def health(host: str, port: int) -> Health:
     return Health(
         engine=f"http://{host}:{port}",
         storage=_reachable(said["storage"], host),
+        services=_reachable(said["services"], host),
         region=said["region"],
         version=said["version"],
     )
@@ -142,7 +146,8 @@ def environment(found: Health) -> dict[str, str]:
     if found.storage is None:
         return own
     dummies = {"AWS_ACCESS_KEY_ID": "batchtx", "AWS_SECRET_ACCESS_KEY": "batchtx"}
-    return {"AWS_ENDPOINT_URL": found.storage, **own, **dummies}
+    apart = {"AWS_ENDPOINT_URL_S3": found.storage} if found.services != found.storage else {}
+    return {"AWS_ENDPOINT_URL": found.services or found.storage, **apart, **own, **dummies}
 
 
 def exports(variables: Mapping[str, str]) -> str:

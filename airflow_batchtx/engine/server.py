@@ -52,10 +52,11 @@ _S3_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a running engine and its S3 answer; `storage` is None for AWS's own S3."""
+    """Where a running engine and its S3 answer, and what takes logs, metrics and events; None is AWS's own."""
 
     engine: str
     storage: str | None
+    services: str | None
 
 
 def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: None) -> None:
@@ -90,7 +91,7 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
         )
         runner = stack.enter_context(closing(Runner(registry, workplace)))
         runner.settle_orphans()
-        addresses = Addresses(url(config.host, listener.getsockname()[1]), storage)
+        addresses = Addresses(url(config.host, listener.getsockname()[1]), storage, services.endpoint_url)
         api = Api(
             config.region,
             registry,
@@ -131,6 +132,7 @@ def _application(api: Api, shapes: Shapes, addresses: Addresses) -> Starlette:
             "version": __version__,
             "engine": addresses.engine,
             "storage": addresses.storage,
+            "services": addresses.services,
             "region": api.region,
         }
         return JSONResponse(found, 200 if answers else 503)

@@ -128,6 +128,43 @@ def test_a_second_engine_on_the_same_port_is_told_so(engine: tuple[subprocess.Po
     assert f":{engine[1]}" in second.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variable", "said"),
+    [
+        (["--faults", '{"fail_evry": 1}'], {}, "fail_evry = 1: is no fault"),
+        (["--quota", "m5=2"], {}, "m5=2: write a quota as"),
+        ([], {"BATCHTX_THROTTLE": "fast"}, "fast: write a throttle as"),
+        ([], {"BATCHTX_FAULTS": "{"}, "must be a JSON object"),
+        ([], {"BATCHTX_QUOTAS": "all=1 m5=2"}, "m5=2: write a quota as"),
+    ],
+)
+def test_conditions_that_cannot_be_read_are_told(
+    arguments: list[str], variable: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    command = [*BATCHTX, "local", "start", "--port", str(free_port()), "--home", str(tmp_path), *arguments]
+    started = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **variable}
+    )
+
+    assert started.returncode == 1
+    assert said in started.stderr
+
+
+def test_services_apart_from_the_s3_have_variables_of_their_own(
+    engine: tuple[subprocess.Popen[str], int], tmp_path: Path
+) -> None:
+    storage, port = variables(engine[1])["AWS_ENDPOINT_URL"], free_port()
+    options = ["--home", str(tmp_path), "--s3-endpoint-url", storage, "--aws-endpoint-url", "http://127.0.0.1:1"]
+    with subprocess.Popen([*BATCHTX, "local", "start", "--port", str(port), *options], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        found = variables(port)
+        other.send_signal(signal.SIGINT)
+
+    assert (found["AWS_ENDPOINT_URL_S3"], found["AWS_ENDPOINT_URL"]) == (storage, "http://127.0.0.1:1")
+    assert "AWS_ENDPOINT_URL_S3" not in variables(engine[1])
+
+
 def test_ctrl_c_ends_it_and_what_it_started(engine: tuple[subprocess.Popen[str], int]) -> None:
     process, port = engine
     s3_port = int(variables(port)["AWS_ENDPOINT_URL"].rpartition(":")[2])
