@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -213,3 +215,61 @@ def test_one_oversized_record_fails_its_object_only(desk: Desk, echo: str, strat
     assert job["FailureReason"] == CLIENT_ERROR
     assert f"{desk.bucket}/in/bad.csv: " in desk.data_log(job["TransformJobName"])
     assert desk.keys("out/") == ["out/good.csv.out"]
+
+
+# -------------------------------------------------------------------------------------------- several objects
+
+
+def test_no_name_is_hidden(desk: Desk, echo: str) -> None:
+    keys = ["in/.hidden", "in/_SUCCESS", "in/_manifest.json", "in/model.tar.gz"]
+    for key in keys:
+        desk.put_at(key, b"x")
+
+    desk.run(echo)
+
+    assert desk.keys("out/") == [f"out/{key.removeprefix('in/')}.out" for key in keys]
+
+
+def test_a_request_never_holds_records_of_two_objects(desk: Desk) -> None:
+    bodies = {f"in/{name}.csv": f"{name}\n".encode() * 3 for name in "abc"}
+    for key, body in bodies.items():
+        desk.put_at(key, body)
+    url = desk.models.url("echo")
+
+    desk.run(desk.model(url), **CSV)
+
+    assert sorted(one.body for one in desk.models.sent_to(url)) == sorted(bodies.values())
+
+
+def test_objects_of_one_request_each_are_in_flight_together(desk: Desk) -> None:
+    for name in "abc":
+        desk.put_at(f"in/{name}.png", b"x")
+    together = threading.Barrier(3, timeout=20)
+
+    def script(invocation: Invocation) -> Reply:
+        together.wait()
+        return 200, invocation.body
+
+    job = desk.run(desk.model(desk.models.scripted(script)), MaxConcurrentTransforms=3)
+
+    assert job["TransformJobStatus"] == "Completed"
+
+
+def test_no_more_requests_are_in_flight_than_the_job_allows(desk: Desk) -> None:
+    for number in range(12):
+        desk.put_at(f"in/{number}", b"x")
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def script(invocation: Invocation) -> Reply:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return 200, invocation.body
+
+    desk.run(desk.model(desk.models.scripted(script)), MaxConcurrentTransforms=2)
+
+    assert most[0] <= 2
+    assert len(desk.keys("out/")) == 12
