@@ -9,12 +9,15 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
 
 log = logging.getLogger(__name__)
 
 # Seconds before each further try of a call that may yet succeed, and how long a silent service is left alone then.
 PAUSES = (0.1, 0.4)
 REST_SECONDS = 60.0
+# What boto3 raises: for a refusal, for no answer, for an answer of another kind, for an endpoint that is no URL.
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError, ValueError)
 _PASSING_CODES = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "ServiceUnavailable"})
 
 
@@ -39,7 +42,7 @@ class Outlet:
             return False
         try:
             self._called(call)
-        except (BotoCoreError, ClientError) as error:
+        except _FAILURES as error:
             self._absent = not self._proved and not _is_passing(error)
             self._rests_until = self._clock() + REST_SECONDS
             self._warn(error)
@@ -60,7 +63,7 @@ class Outlet:
         """Call once; False where the same call may succeed later."""
         try:
             call(self._client)
-        except (BotoCoreError, ClientError) as error:
+        except _FAILURES as error:
             if not _is_passing(error):
                 raise
             return False
@@ -72,7 +75,7 @@ class Outlet:
         log.log(level, "%s: not delivered, jobs run on without it: %s", self._name, error)
 
 
-def _is_passing(error: BotoCoreError | ClientError) -> bool:
+def _is_passing(error: Exception) -> bool:
     """Tell whether the same call may succeed later."""
     if not isinstance(error, ClientError):
         return isinstance(error, HTTPClientError | NoConnection)

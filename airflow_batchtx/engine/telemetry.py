@@ -52,7 +52,7 @@ def _put_metrics(entries: list[Entry], client: Any) -> None:
 
 def _put_events(entries: list[Entry], client: Any) -> None:
     answer = client.put_events(Entries=entries)
-    if refused := [entry for entry in answer["Entries"] if entry.get("ErrorCode")]:
+    if refused := [entry for entry in answer.get("Entries", ()) if entry.get("ErrorCode")]:
         # AWS itself keeps sources that begin with aws. for itself.
         raise ClientError({"Error": {"Code": refused[0]["ErrorCode"], "Message": str(refused[0])}}, "PutEvents")
 

@@ -91,8 +91,8 @@ def _process(stat: str) -> _Process:
 
 
 @contextmanager
-def metered(tell: Callable[[Usage], None]) -> Iterator[None]:
-    """Tell what this process and those below it use, once a minute and at the end of the block."""
+def metered(tell: Callable[[Usage], None], period: float = PERIOD_SECONDS) -> Iterator[None]:
+    """Tell what this process and those below it use, every `period` seconds and at the end of the block."""
     meter, ended = Meter(os.getpid()), threading.Event()
 
     def read() -> None:
@@ -101,7 +101,7 @@ def metered(tell: Callable[[Usage], None]) -> Iterator[None]:
                 tell(usage)
 
     def watch() -> None:
-        while not ended.wait(PERIOD_SECONDS):
+        while not ended.wait(period):
             read()
 
     thread = threading.Thread(target=watch, name="meter", daemon=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -232,18 +231,19 @@ def test_an_engine_that_ends_tells_so_of_its_jobs(models: Models, tmp_path: Path
 # -------------------------------------------------------------------------------------- endpoints without services
 
 
+REFUSAL = b"<?xml version='1.0'?><Error><Code>MethodNotAllowed</Code><Message>no</Message></Error>"
+
+
 @contextmanager
-def bare_endpoint(seconds: float = 0) -> Iterator[tuple[str, list[str]]]:
-    """An S3 look-alike as others see it: whatever is posted to it is refused in XML, after a while."""
+def bare_endpoint(status: int = 405, body: bytes = REFUSAL) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives one answer to whatever is posted to it."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             asked.append(self.headers.get("X-Amz-Target") or self.path)
-            time.sleep(seconds)
-            body = b"<?xml version='1.0'?><Error><Code>MethodNotAllowed</Code><Message>no</Message></Error>"
-            self.send_response(405)
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -260,11 +260,14 @@ def bare_endpoint(seconds: float = 0) -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(405, REFUSAL), (404, b""), (501, b"<html>"), (400, REFUSAL)], ids=["405", "404", "501", "400"]
+)
 def test_jobs_run_where_there_are_no_such_services(
-    models: Models, tmp_path: Path, engine: Engine, capfd: pytest.CaptureFixture[str]
+    status: int, body: bytes, models: Models, tmp_path: Path, engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (
-        bare_endpoint() as (url, asked),
+        bare_endpoint(status, body) as (url, asked),
         running_engine(tmp_path, "--s3-endpoint-url", engine.storage, "--aws-endpoint-url", url) as alone,
     ):
         desk = own_desk(Engine(alone.url, engine.storage, tmp_path, alone.process), models)
@@ -278,11 +281,26 @@ def test_jobs_run_where_there_are_no_such_services(
     assert capfd.readouterr().err.count("not delivered") == 3
 
 
-def test_jobs_run_where_nothing_answers(models: Models, tmp_path: Path, engine: Engine) -> None:
-    with bare_endpoint() as (url, _):
-        pass
-    with running_engine(tmp_path, "--s3-endpoint-url", engine.storage, "--aws-endpoint-url", url) as alone:
+@pytest.mark.parametrize("what", ["nothing", "a web page", "no URL"])
+def test_jobs_run_whatever_answers(what: str, models: Models, tmp_path: Path, engine: Engine) -> None:
+    with ExitStack() as stack:
+        url, _ = stack.enter_context(bare_endpoint(200, b"<html><body>Welcome</body></html>"))
+        if what == "nothing":
+            stack.close()
+        options = ("--s3-endpoint-url", engine.storage, "--aws-endpoint-url", "nowhere" if what == "no URL" else url)
+        alone = stack.enter_context(running_engine(tmp_path, *options))
         desk = own_desk(Engine(alone.url, engine.storage, tmp_path, alone.process), models)
         desk.put_at("in/a.csv", b"1\n")
 
         assert desk.run(desk.model(models.url("echo")))["TransformJobStatus"] == "Completed"
+
+
+def test_logs_find_their_way_after_somebody_cleared_them(desk: Desk) -> None:
+    desk.put_at("in/a.csv", b"1\n")
+    model = desk.model(desk.models.url("echo"))
+    desk.run(model)
+    client_of("logs", desk.engine.storage).delete_log_group(logGroupName=GROUP)
+
+    job = desk.run(model)
+
+    assert len(data_log_of(desk.engine, job["TransformJobName"])) == 1

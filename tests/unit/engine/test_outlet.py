@@ -6,6 +6,7 @@ from itertools import chain, repeat
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 
 from airflow_batchtx.engine.outlet import PAUSES, REST_SECONDS, Outlet
 
@@ -44,7 +45,10 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
     assert (service.calls, service.slept) == (3, list(PAUSES))
 
 
-@pytest.mark.parametrize("error", [refusal(404), refusal(405), refusal(501), refusal(403)])
+@pytest.mark.parametrize(
+    "error",
+    [refusal(404), refusal(405), refusal(501), refusal(403), ResponseParserError("no XML"), ValueError("no URL")],
+)
 def test_a_service_that_refuses_the_first_call_is_never_asked_again(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:

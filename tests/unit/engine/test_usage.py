@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from itertools import count
 from pathlib import Path
 
@@ -61,3 +62,24 @@ def test_this_process_is_told_at_the_end_of_the_block() -> None:
     (usage,) = [Usage.from_json(one.to_json()) for one in told]
     assert usage.cpu >= 0
     assert 0 < usage.memory < 100
+
+
+def test_a_long_block_is_told_of_while_it_lasts() -> None:
+    told: list[Usage] = []
+    thrice = threading.Event()
+
+    def tell(usage: Usage) -> None:
+        told.append(usage)
+        if len(told) == 3:
+            thrice.set()
+
+    with metered(tell, period=0.001):
+        assert thrice.wait(10)
+
+
+def test_nobody_has_to_listen() -> None:
+    def gone(_: Usage) -> None:
+        raise BrokenPipeError
+
+    with metered(gone):
+        pass

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_batchtx.engine.registry import Job, Model
+from airflow_batchtx.engine.telemetry import GROUP, Telemetry
+from airflow_batchtx.engine.usage import Usage
+from airflow_batchtx.spec.enums import JobStatus
+
+REQUEST: dict[str, Any] = {}
+JOB = Job(
+    "eu-west-1", "Nightly", 0.0, REQUEST, Model("eu-west-1", "m", 0.0, {}), JobStatus.IN_PROGRESS, 0, 0, None, None
+)
+
+
+class Refused(Exception):
+    """What a client's own exceptions are here."""
+
+
+class Exceptions:
+    ResourceNotFoundException = ResourceAlreadyExistsException = Refused
+
+
+class Cloud:
+    """Clients of every service: notes what they are told. They wait for `open`."""
+
+    exceptions = Exceptions
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.asked: list[tuple[str, str]] = []
+        self.open, self.entered = threading.Event(), threading.Event()
+        self.open.set()
+
+    def client(self, service: str, region: str) -> Cloud:
+        self.asked.append((service, region))
+        return self
+
+    def put_log_events(self, **said: Any) -> None:
+        self.note("logs", said)
+
+    def put_metric_data(self, **said: Any) -> None:
+        self.note("metrics", said)
+
+    def put_events(self, **said: Any) -> dict[str, Any]:
+        self.note("events", said)
+        return {"Entries": [{"EventId": "1"}]}
+
+    def note(self, what: str, said: dict[str, Any]) -> None:
+        self.entered.set()
+        assert self.open.wait(10)
+        self.told.append((what, said))
+
+    def of(self, what: str) -> list[dict[str, Any]]:
+        return [said for kind, said in self.told if kind == what]
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def telemetry(cloud: Cloud) -> Iterator[Telemetry]:
+    with closing(Telemetry(cloud.client, lambda: 1585035682.833)) as telemetry:
+        yield telemetry
+        cloud.open.set()
+
+
+@contextmanager
+def busy(cloud: Cloud, telemetry: Telemetry) -> Iterator[None]:
+    """Keep the service from answering."""
+    cloud.open.clear()
+    telemetry.happened("eu-west-1", {"Detail": "first"})
+    assert cloud.entered.wait(10)
+    yield
+    cloud.open.set()
+
+
+def test_logs_are_there_when_a_job_has_been_told_to_end(cloud: Cloud, telemetry: Telemetry, tmp_path: Path) -> None:
+    (tmp_path / "i-1-2.log").write_text("one\ntwo")
+    telemetry.begins(JOB, tmp_path)
+    telemetry.ends(JOB)
+
+    events = [event for said in cloud.of("logs") for event in said["logEvents"]]
+    assert [event["message"] for event in events] == ["one", "two"]
+    assert {event["timestamp"] for event in events} == {1585035682833}
+    assert {(said["logGroupName"], said["logStreamName"]) for said in cloud.of("logs")} == {(GROUP, "Nightly/i-1-2")}
+    assert ("logs", "eu-west-1") in cloud.asked
+
+
+def test_a_job_that_has_ended_is_followed_no_more(cloud: Cloud, telemetry: Telemetry, tmp_path: Path) -> None:
+    telemetry.begins(JOB, tmp_path)
+    telemetry.ends(JOB)
+    (tmp_path / "late.log").write_text("late\n")
+    telemetry.ends(JOB)
+    assert telemetry.flush()
+
+    assert cloud.told == []
+
+
+def test_metrics_name_the_host_without_the_time(cloud: Cloud, telemetry: Telemetry) -> None:
+    telemetry.used(JOB, "i-0123456789abcdef0-1585035682", Usage(150.0, 12.5))
+    assert telemetry.flush()
+
+    (said,) = cloud.of("metrics")
+    assert said["Namespace"] == GROUP
+    assert [(one["MetricName"], one["Value"], one["Unit"]) for one in said["MetricData"]] == [
+        ("CPUUtilization", 150.0, "Percent"),
+        ("MemoryUtilization", 12.5, "Percent"),
+    ]
+    for one in said["MetricData"]:
+        assert one["Dimensions"] == [{"Name": "Host", "Value": "Nightly/i-0123456789abcdef0"}]
+        assert one["Timestamp"].isoformat() == "2020-03-24T07:41:22.833000+00:00"
+
+
+def test_events_go_in_their_order_and_ten_at_a_time(cloud: Cloud, telemetry: Telemetry) -> None:
+    with busy(cloud, telemetry):
+        for number in range(25):
+            telemetry.happened("eu-west-1", {"Detail": str(number)})
+    assert telemetry.flush()
+
+    batches = [[entry["Detail"] for entry in said["Entries"]] for said in cloud.of("events")]
+    assert [detail for batch in batches for detail in batch] == ["first", *map(str, range(25))]
+    assert max(map(len, batches)) == 10
+
+
+def test_every_region_has_a_client_of_its_own(cloud: Cloud, telemetry: Telemetry) -> None:
+    for region in ("eu-west-1", "us-east-1", "eu-west-1"):
+        telemetry.happened(region, {"Detail": region})
+    assert telemetry.flush()
+
+    assert sorted(cloud.asked) == [("events", "eu-west-1"), ("events", "us-east-1")]
+
+
+def test_nobody_waits_for_a_service_that_does_not_answer(cloud: Cloud, telemetry: Telemetry) -> None:
+    with busy(cloud, telemetry):
+        for number in range(20_000):
+            telemetry.happened("eu-west-1", {"Detail": str(number)})
+        assert not telemetry.flush(0.01)
+    assert telemetry.flush()
+
+    # What did not fit into the queue was dropped.
+    assert sum(len(said["Entries"]) for said in cloud.of("events")) == 10_001
