@@ -1,4 +1,4 @@
-"""Which HTTP server for handlers, and which client for model servers: `python benchmarks/model_http.py`.
+"""Which HTTP server for handlers, and which client for model servers.
 
 Each server runs in a process of its own and echoes what it is sent; four threads send to it, first payloads of 6 MiB,
 then of 200 bytes. Then the clients, four threads each, against the fastest server. What is not installed is left out.
@@ -18,10 +18,10 @@ from functools import partial
 
 from airflow_batchtx.modelserver.client import ModelClient
 from airflow_batchtx.spec.uri import S3Uri
+from benchmarks.report import Options, Table
 
 THREADS = 4
 LARGE, SMALL = 6 * 2**20, 200
-ROUNDS = 3
 SOURCE = S3Uri("bucket", "key")
 Invoke = Callable[[bytes], bytes]
 
@@ -106,8 +106,8 @@ def running(code: str) -> Iterator[tuple[str, float]]:
         process.wait()
 
 
-def rate(invoke: Invoke, size: int, calls: int) -> float:
-    """Calls a second, median of three rounds after one for warmth."""
+def rate(invoke: Invoke, size: int, calls: int, rounds: int) -> float:
+    """Calls a second, median of the rounds after one for warmth."""
     body = b"x" * size
     with ThreadPoolExecutor(THREADS) as pool:
 
@@ -117,16 +117,12 @@ def rate(invoke: Invoke, size: int, calls: int) -> float:
             return calls / (time.monotonic() - began)
 
         once()
-        return statistics.median(once() for _ in range(ROUNDS))
+        return statistics.median(once() for _ in range(rounds))
 
 
-def report(name: str, invoke: Invoke, start: float | None = None) -> None:
-    large, small = rate(invoke, LARGE, 80) * LARGE / 1e6, rate(invoke, SMALL, 2000)
-    print(
-        f"{name:28} {large:8.0f} MB/s {small:8.0f} calls/s"
-        + (f" {start:6.2f} s to start" if start is not None else ""),
-        flush=True,
-    )
+def rates(invoke: Invoke, rounds: int) -> tuple[float, float]:
+    """MB a second with large bodies, calls a second with small ones."""
+    return rate(invoke, LARGE, 80, rounds) * LARGE / 1e6, rate(invoke, SMALL, 2000, rounds)
 
 
 def ours(client: ModelClient) -> Invoke:
@@ -164,18 +160,18 @@ def httpx_client(url: str) -> Invoke:
 CLIENTS = {"urllib3": urllib3_client, "requests": requests_client, "httpx": httpx_client}
 
 
-def main() -> None:
+def measure(options: Options) -> Iterator[Table]:
+    rows = list[tuple[str | float, ...]]()
     for name, (module, code) in SERVERS.items():
         if importlib.util.find_spec(module):
             with running(code) as (url, start), closing(ModelClient(url)) as client:
-                report(f"server: {name}", ours(client), start)
+                rows.append((name, *rates(ours(client), options.rounds), start))
+    yield Table("Servers for handlers", ("server", "MB/s of 6 MiB", "calls/s of 200 bytes", "s to start"), tuple(rows))
+    rows = []
     with running(SERVERS["our handler server"][1]) as (url, _):
         with closing(ModelClient(url)) as client:
-            report("client: ours (http.client)", ours(client))
+            rows.append(("ours (http.client)", *rates(ours(client), options.rounds)))
         for name, make in CLIENTS.items():
             if importlib.util.find_spec(name):
-                report(f"client: {name}", make(url))
-
-
-if __name__ == "__main__":
-    main()
+                rows.append((name, *rates(make(url), options.rounds)))
+    yield Table("Clients of model servers", ("client", "MB/s of 6 MiB", "calls/s of 200 bytes"), tuple(rows))

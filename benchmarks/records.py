@@ -1,79 +1,49 @@
-"""How fast records are cut, filtered and joined: MB of input per second of processor time, best of three.
+"""How fast records are cut, filtered and joined: MB of input per second of processor time, best of all rounds.
 
 The data is synthetic and goes through in payloads of 6 MiB; of the slower ways a quarter of it.
-
-python benchmarks/records.py [megabytes]
 """
 
 from __future__ import annotations
 
 import io
-import json
-import random
-import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from airflow_batchtx.records.framing import payloads
 from airflow_batchtx.records.processing import DataProcessing, Processor
 from airflow_batchtx.spec.enums import AssembleWith, BatchStrategy, JoinSource, SplitType
+from benchmarks.datasets import (
+    CSV,
+    JSON_LINES,
+    Row,
+    canonical_document,
+    data,
+    document,
+    flat_document,
+    plain,
+    with_quotes_escaped,
+    with_quotes_needed,
+    with_quotes_needless,
+    with_spaces,
+)
+from benchmarks.report import Options, Table
 
 LIMIT = 6 * 1024 * 1024
-KINDS = 2_000  # different rows; the rest repeats them
-CSV, JSON_LINES = "text/csv", "application/jsonlines"
-
-
-def numbers(chance: random.Random, count: int) -> list[str]:
-    return [f"{chance.uniform(-100, 100):.6f}" for _ in range(count)]
-
-
-def plain(chance: random.Random) -> str:
-    return ",".join([str(chance.randrange(10**9)), *numbers(chance, 20)])
-
-
-def with_quotes_needed(chance: random.Random) -> str:
-    return ",".join([str(chance.randrange(10**9)), '"Smith, John"', *numbers(chance, 8), '"Main Street 7, London"'])
-
-
-def with_quotes_escaped(chance: random.Random) -> str:
-    return ",".join([str(chance.randrange(10**9)), '"John ""Jack"" Smith"', *numbers(chance, 8), '"Main, London"'])
-
-
-def with_quotes_needless(chance: random.Random) -> str:
-    return ",".join([str(chance.randrange(10**9)), '"Smith"', *numbers(chance, 8), '"London"'])
-
-
-def with_spaces(chance: random.Random) -> str:
-    return ", ".join([str(chance.randrange(10**9)), *numbers(chance, 20)])
-
-
-def document(chance: random.Random) -> str:
-    return json.dumps(
-        {"id": chance.randrange(10**9), "name": "Jane Doe", "features": list(map(float, numbers(chance, 20)))}
-    )
-
-
-def flat_document(chance: random.Random) -> str:
-    return json.dumps({f"column{place}": float(number) for place, number in enumerate(numbers(chance, 12))})
-
-
-def data(row: Callable[[random.Random], str], size: int) -> bytes:
-    chance = random.Random(7)
-    block = "".join(row(chance) + "\n" for _ in range(KINDS)).encode()
-    return block * (size // len(block))
+JOIN = DataProcessing(join_source=JoinSource.INPUT)
+ONE, FEW = 1, 4  # which share of the data
 
 
 def cut(whole: bytes, strategy: BatchStrategy = BatchStrategy.MULTI_RECORD) -> Iterable[bytes]:
     return payloads(io.BytesIO(whole), SplitType.LINE, strategy, LIMIT)
 
 
-def rate(name: str, size: int, run: Callable[[], object]) -> None:
+def rate(size: int, run: Callable[[], object], rounds: int) -> float:
     seconds = []
-    for _ in range(3):
+    for _ in range(rounds):
         start = time.process_time()
         run()
         seconds.append(time.process_time() - start)
-    print(f"{name:42} {size / min(seconds) / 1e6:8.0f} MB/s", flush=True)
+    return size / min(seconds) / 1e6
 
 
 def drain(items: Iterable[object]) -> None:
@@ -81,16 +51,7 @@ def drain(items: Iterable[object]) -> None:
         pass
 
 
-def processed(
-    name: str,
-    row: Callable[[random.Random], str],
-    size: int,
-    processing: DataProcessing,
-    *,
-    answer: bytes = b"0.987654\n",
-    kind: str = CSV,
-) -> None:
-    whole = data(row, size)
+def processed(whole: bytes, kind: str, processing: DataProcessing, answer: bytes, rounds: int) -> float:
     pieces = [(payload, answer * payload.count(b"\n")) for payload in cut(whole)]
     processor = Processor(processing, content_type=kind, accept=kind, assemble_with=AssembleWith.LINE)
 
@@ -99,28 +60,37 @@ def processed(
             processor.request(payload)
             processor.output(payload, answers)
 
-    rate(name, len(whole), run)
+    return rate(len(whole), run, rounds)
 
 
-def main(size: int) -> None:
-    join = DataProcessing(join_source=JoinSource.INPUT)
-    first_and_last = DataProcessing("$[1:]", JoinSource.INPUT, "$[0,-1]")
-    lines = data(plain, size)
-    rate("Line, MultiRecord: cut", len(lines), lambda: drain(cut(lines)))
-    rate("Line, SingleRecord: cut", len(lines), lambda: drain(cut(lines, BatchStrategy.SINGLE_RECORD)))
-    processed("CSV: filter $[1:]", plain, size, DataProcessing("$[1:]"))
-    processed("CSV: join", plain, size, join)
-    processed("CSV: filter $[1:], join", plain, size, DataProcessing("$[1:]", JoinSource.INPUT))
-    processed("CSV: filter $[1:], join, filter $[0,-1]", plain, size, first_and_last)
-    processed("CSV: join, quotes needed", with_quotes_needed, size, join)
-    processed("CSV: join, quotes escaped", with_quotes_escaped, size, join)
-    processed("CSV: join, quotes needless", with_quotes_needless, size, join)
-    processed("CSV: join, cells begin with a space", with_spaces, size // 4, join)
-    processed("CSV: filter $[1:], quotes needed", with_quotes_needed, size, DataProcessing("$[1:]"))
-    processed("JSON Lines: join", document, size // 4, join, answer=b'{"score":0.98,"label":1}\n', kind=JSON_LINES)
-    processed("JSON Lines: join, flat", flat_document, size // 4, join, answer=b"0.98\n", kind=JSON_LINES)
-    processed("JSON Lines: filter $.features", document, size // 4, DataProcessing("$.features"), kind=JSON_LINES)
+SCORE, DOCUMENT = b"0.987654\n", b'{"score":0.98,"label":1}\n'
+WAYS: tuple[tuple[str, Row, int, DataProcessing, str, bytes], ...] = (
+    ("CSV: filter $[1:]", plain, ONE, DataProcessing("$[1:]"), CSV, SCORE),
+    ("CSV: join", plain, ONE, JOIN, CSV, SCORE),
+    ("CSV: filter $[1:], join", plain, ONE, DataProcessing("$[1:]", JoinSource.INPUT), CSV, SCORE),
+    (
+        *("CSV: filter $[1:], join, filter $[0,-1]", plain, ONE),
+        *(DataProcessing("$[1:]", JoinSource.INPUT, "$[0,-1]"), CSV, SCORE),
+    ),
+    ("CSV: join, quotes needed", with_quotes_needed, ONE, JOIN, CSV, SCORE),
+    ("CSV: join, quotes escaped", with_quotes_escaped, ONE, JOIN, CSV, SCORE),
+    ("CSV: join, quotes needless", with_quotes_needless, ONE, JOIN, CSV, SCORE),
+    ("CSV: join, cells begin with a space", with_spaces, FEW, JOIN, CSV, SCORE),
+    ("CSV: filter $[1:], quotes needed", with_quotes_needed, ONE, DataProcessing("$[1:]"), CSV, SCORE),
+    ("JSON Lines: join", document, FEW, JOIN, JSON_LINES, DOCUMENT),
+    ("JSON Lines: join, compact and sorted", canonical_document, FEW, JOIN, JSON_LINES, DOCUMENT),
+    ("JSON Lines: join, flat", flat_document, FEW, JOIN, JSON_LINES, SCORE),
+    ("JSON Lines: filter $.features", document, FEW, DataProcessing("$.features"), JSON_LINES, DOCUMENT),
+)
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) * 1_000_000 if len(sys.argv) > 1 else 200_000_000)
+def measure(options: Options) -> Iterator[Table]:
+    lines, single = data(plain, options.megabytes * 1_000_000), BatchStrategy.SINGLE_RECORD
+    rows = [
+        ("Line, MultiRecord: cut", rate(len(lines), lambda: drain(cut(lines)), options.rounds)),
+        ("Line, SingleRecord: cut", rate(len(lines), lambda: drain(cut(lines, single)), options.rounds)),
+    ]
+    for name, row, share, processing, kind, answer in WAYS:
+        whole = data(row, options.megabytes * 1_000_000 // share)
+        rows.append((name, processed(whole, kind, processing, answer, options.rounds)))
+    yield Table("Records in payloads of 6 MiB", ("what is done", "MB per CPU second"), tuple(rows))

@@ -1,15 +1,12 @@
 """How fast, and in how much memory, Python streams objects from and to S3: this package against three ways to do it.
 
-    python benchmarks/s3_streaming.py [--megabytes 500] [--objects 1000] [--rounds 3] [--endpoint URL] [--packages DIR]
-
-Without --endpoint it starts a moto server in a process of its own. smart_open and obstore are measured where they can
-be imported, also from DIR (`pip install --target DIR smart_open obstore`). Every figure is the median of the rounds;
-every measurement has a process of its own, and the clients take turns. CPU and memory are those of the client.
+smart_open and obstore are installed beside the benchmark, and left out where that cannot be done. Every figure is the
+median of the rounds; every measurement has a process of its own, and the clients take turns. CPU and memory are those
+of the client.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -18,30 +15,19 @@ import resource
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.processes import ACCESS, BUCKET, MB, ROOT, S3_SERVERS, Unavailable, s3_client
+from benchmarks.report import Options, Table, skipped
 
-MB = 1_000_000
 PIECE = 1024 * 1024
 READ = 6 * 1024 * 1024
 SMALL = 10_000
-BUCKET = "benchmark"
-ACCESS = {"region_name": "us-east-1", "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-
-
-def boto3_client(endpoint: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client("s3", endpoint_url=endpoint, config=Config(proxies={}, max_pool_connections=16), **ACCESS)
 
 
 class BatchTx:
@@ -49,7 +35,7 @@ class BatchTx:
         from airflow_batchtx.spec.uri import S3Uri
         from airflow_batchtx.storage.s3 import S3Store
 
-        self.uri, self.store = partial(S3Uri, BUCKET), S3Store(boto3_client(endpoint))
+        self.uri, self.store = partial(S3Uri, BUCKET), S3Store(s3_client(endpoint))
 
     def download(self, key: str) -> Iterator[int]:
         with self.store.reader(self.uri(key)) as source:
@@ -87,7 +73,7 @@ class Pieces(io.RawIOBase):
 
 class Boto3:
     def __init__(self, endpoint: str) -> None:
-        self.client = boto3_client(endpoint)
+        self.client = s3_client(endpoint)
 
     def download(self, key: str) -> Iterator[int]:
         body = self.client.get_object(Bucket=BUCKET, Key=key)["Body"]
@@ -105,7 +91,7 @@ class SmartOpen:
         import smart_open
 
         self.open = smart_open.open
-        self.transport = {"client": boto3_client(endpoint)} | parameters
+        self.transport = {"client": s3_client(endpoint)} | parameters
 
     def download(self, key: str) -> Iterator[int]:
         with self.open(f"s3://{BUCKET}/{key}", "rb", transport_params=self.transport) as source:
@@ -195,7 +181,7 @@ def pieces_of(megabytes: int) -> int:
     return megabytes * MB // PIECE
 
 
-def measure(client: str, task: str, endpoint: str, megabytes: int, objects: int) -> dict[str, float]:
+def measured(client: str, task: str, endpoint: str, megabytes: int, objects: int) -> dict[str, float]:
     """One measurement, in the process that runs it."""
     act = partial(TASKS[task][0], CLIENTS[client](endpoint), megabytes, objects)
     started, worked = time.perf_counter(), time.process_time()
@@ -215,79 +201,67 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
 
-def measured_apart(options: argparse.Namespace, endpoint: str, client: str, task: str) -> dict[str, float] | None:
+def measured_apart(options: Options, packages: Path, endpoint: str, client: str, task: str) -> dict[str, float] | None:
     """One measurement in a process of its own; None where the client's package is not installed."""
-    command = [sys.executable, __file__, "--endpoint", endpoint, "--one", client, task]
-    command += ["--megabytes", str(options.megabytes), "--objects", str(options.objects)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = [client, task, endpoint, str(options.megabytes), str(options.objects)]
+    path = os.pathsep.join(filter(None, [str(ROOT), str(packages), os.environ.get("PYTHONPATH")]))
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.s3_streaming", *told],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     if ran.returncode and "ModuleNotFoundError" in ran.stderr:
         return None
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
+    return dict(json.loads(ran.stdout))
 
 
-@contextmanager
-def moto_server() -> Iterator[str]:
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
+def peers(cache: Path) -> Path:
+    """Give a folder with the packages of the other clients; it stays empty where they cannot be installed."""
+    folder = cache / "s3-clients"
+    if not folder.exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        subprocess.run([*command, "smart_open", "wrapt", "obstore"], check=False, capture_output=True)
+    return folder
+
+
+def measure(options: Options) -> Iterator[Table]:
+    packages = peers(options.cache)
+    for name, server in S3_SERVERS.items():
         try:
-            log = server.stderr
-            url = next(found[0] for line in log if (found := re.search(r"http://[\d.]+:\d+", line)))
-            threading.Thread(target=lambda: [None for _ in log], daemon=True).start()
-            yield url
-        finally:
-            server.terminate()
+            with server(options.cache) as endpoint:
+                s3_client(endpoint).create_bucket(Bucket=BUCKET)
+                Boto3(endpoint).upload("large", iter([os.urandom(PIECE)] * pieces_of(options.megabytes)))
+                for task, (_, unit) in TASKS.items():
+                    yield compared(f"{task} on {name}", unit, turns(options, packages, endpoint, task))
+        except Unavailable as reason:
+            yield skipped(f"Streams on {name}", str(reason))
 
 
-def compare(options: argparse.Namespace, endpoint: str) -> None:
-    s3 = boto3_client(endpoint)
-    s3.create_bucket(Bucket=BUCKET)
-    Boto3(endpoint).upload("large", iter([os.urandom(PIECE)] * pieces_of(options.megabytes)))
-    for task, (_, unit) in TASKS.items():
-        found: dict[str, list[dict[str, float]]] = {client: [] for client in CLIENTS}
-        for _ in range(options.rounds):
-            for client in CLIENTS:
-                if figures := measured_apart(options, endpoint, client, task):
-                    found[client].append(figures)
-        report(task, unit, found)
+def turns(options: Options, packages: Path, endpoint: str, task: str) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = {client: [] for client in CLIENTS}
+    for _ in range(options.rounds):
+        for client in CLIENTS:
+            if figures := measured_apart(options, packages, endpoint, client, task):
+                found[client].append(figures)
+    return found
 
 
-def report(task: str, unit: str, found: dict[str, list[dict[str, float]]]) -> None:
+def compared(title: str, unit: str, found: dict[str, list[dict[str, float]]]) -> Table:
     medians = {
         client: {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
         for client, rounds in found.items()
         if rounds
     }
+    rows = tuple(
+        (client, figures["rate"], figures["rate"] / medians["boto3 alone"]["rate"], figures["cpu"], figures["peak"])
+        for client, figures in medians.items()
+    )
     per = "GB" if unit == "MB/s" else "1,000"
-    print(f"\n| {task} | {unit} | to boto3 | CPU s per {per} | peak MB |\n|---|--:|--:|--:|--:|")
-    for client, figures in medians.items():
-        ratio = figures["rate"] / medians["boto3 alone"]["rate"]
-        print(f"| {client} | {figures['rate']:.0f} | {ratio:.2f} | {figures['cpu']:.2f} | {figures['peak']:.0f} |")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoint")
-    parser.add_argument("--megabytes", type=int, default=500)
-    parser.add_argument("--objects", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--packages", type=Path, help="a folder with smart_open and obstore")
-    parser.add_argument("--one", nargs=2, metavar=("CLIENT", "TASK"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(*options.one, options.endpoint, options.megabytes, options.objects)))
-        return
-    if options.packages:
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [os.environ.get("PYTHONPATH"), str(options.packages.resolve())])
-        )
-    if options.endpoint:
-        compare(options, options.endpoint)
-        return
-    with moto_server() as endpoint:
-        compare(options, endpoint)
+    return Table(title, ("client", unit, "to boto3", f"CPU s per {per}", "peak MB"), rows)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measured(*sys.argv[1:4], *map(int, sys.argv[4:]))))

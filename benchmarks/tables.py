@@ -1,7 +1,4 @@
-"""Prepare and associate on plain files: rows a second and peak memory, each step in a process of its own.
-
-python benchmarks/tables.py ROWS [FOLDER]
-"""
+"""Prepare and associate on plain files: rows a second and peak memory, each step in a process of its own."""
 
 from __future__ import annotations
 
@@ -27,6 +24,8 @@ from airflow_batchtx.preparation.prepare import prepare
 from airflow_batchtx.preparation.request import PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
+from benchmarks.processes import MB, ROOT
+from benchmarks.report import Options, Table
 
 BATCH = 250_000
 
@@ -126,26 +125,24 @@ STEPS: dict[str, Callable[[Folder], None]] = {
 }
 
 
-def measure(step: str, store: Folder, rows: int) -> None:
+def measured(step: str, store: Folder, rows: int) -> tuple[float, float]:
+    """One step, in the process that runs it: its seconds, and the peak memory in MB."""
     began = time.monotonic()
     STEPS[step](store) if step in STEPS else make(store, rows)
-    seconds = time.monotonic() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"{step:<18} {seconds:6.1f} s  {rows / seconds / 1e6:5.2f} M rows/s  peak {peak} MB", flush=True)
+    return time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB
 
 
-def main(rows: int, folder: Path) -> None:
-    # A child's peak begins with its parent's: nothing large may happen in this process.
-    for step in ("make", *STEPS):
-        subprocess.run([sys.executable, __file__, str(rows), str(folder), step], check=True)
+def measure(options: Options) -> Iterator[Table]:
+    rows = list[tuple[str, float, float, float]]()
+    with tempfile.TemporaryDirectory() as folder:
+        # A child's peak begins with its parent's: nothing large may happen in this process.
+        for step in ("make", *STEPS):
+            command = [sys.executable, "-m", "benchmarks.tables", step, folder, str(options.rows)]
+            ran = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE)
+            seconds, peak = json.loads(ran.stdout)
+            rows.append((step, seconds, options.rows / seconds / 1e6, peak))
+    yield Table("Tables of 12 columns, as files", ("step", "seconds", "M rows/s", "peak MB"), tuple(rows))
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[1])
-    if len(sys.argv) > 3:
-        measure(sys.argv[3], Folder(Path(sys.argv[2])), count)
-    elif len(sys.argv) > 2:
-        main(count, Path(sys.argv[2]))
-    else:
-        with tempfile.TemporaryDirectory() as made:
-            main(count, Path(made))
+    print(json.dumps(measured(sys.argv[1], Folder(Path(sys.argv[2])), int(sys.argv[3]))))
