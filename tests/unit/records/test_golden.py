@@ -16,7 +16,6 @@ from airflow_batchtx.records.processing import DataProcessing, Processor
 from airflow_batchtx.spec.enums import AssembleWith, BatchStrategy, JoinSource, SplitType
 from tests.golden_cases import Case, as_bytes, cases
 
-LIMIT = 6 * 1024 * 1024
 SOURCES = {"Gzip": Gunzipped, "None": lambda source: source}
 
 
@@ -26,12 +25,17 @@ def parameters(wanted: str) -> list[Any]:
         pytest.param(case, id=case["name"])
         for case in cases()
         if next((ending for ending in endings if ending in case), "expected_out") == wanted
+        and "only_over_http" not in case
     ]
 
 
 def stamp(case: Case) -> Stamp | None:
     ids = iter(case.get("inference_ids", ()))
     return Stamp(lambda: next(ids), case["inference_time"]) if "inference_time" in case else None
+
+
+def limit(case: Case) -> int | None:
+    return case.get("MaxPayloadInMB", 6) * 1024 * 1024 or None
 
 
 def check_filters(case: Case) -> None:
@@ -67,7 +71,7 @@ class Run:
         source = SOURCES[self.case.get("CompressionType", "None")](io.BytesIO(as_bytes(self.case["input"])))
         strategy = BatchStrategy(self.case["BatchStrategy"] or "MultiRecord")
         split_type = SplitType(self.case["SplitType"])
-        return framing.payloads(source, split_type, strategy, LIMIT, blank_lines=blank_lines)
+        return framing.payloads(source, split_type, strategy, limit(self.case), blank_lines=blank_lines)
 
 
 @pytest.mark.parametrize("case", parameters("expected_out"))
