@@ -74,8 +74,8 @@ def document(tables: Sequence[Table], options: Options, command: str) -> str:
     loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
     machine = f"{os.cpu_count()} cores ({_processor()}), load {loads} at the end, {platform.system()}"
     sizes = (
-        f"{options.megabytes} MB in a large object, {options.objects:,} small objects, {options.rows:,} rows of a table,"
-        f" {options.rounds} rounds"
+        f"{options.megabytes} MB in a large object, {options.objects:,} small objects,"
+        f" {options.rows:,} rows of a table, {options.rounds} rounds"
     )
     lines = [
         "# Benchmarks\n",
