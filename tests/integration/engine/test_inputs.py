@@ -134,7 +134,7 @@ def failing_once() -> Callable[[Invocation], Reply]:
         ({"SplitType": "Line"}, bytes),
         ({"SplitType": "Line", "CompressionType": "Gzip"}, gzip.compress),
     ],
-    ids=str,
+    ids=["whole", "gzip", "lines", "lines in gzip"],
 )
 def test_without_a_limit_an_object_is_one_stream_also_when_it_is_sent_again(
     desk: Desk, members: dict[str, str], pack: Callable[[bytes], bytes]
