@@ -33,10 +33,22 @@ lint: $(STAMP)  ## Check style, types and layers
 bench: $(STAMP)  ## Measure, side by side with peers
 	$(BIN)/python -m benchmarks
 
+sagemaker-sdk: .venv-sagemaker/.installed  ## Install the SageMaker SDK beside, for its tests
+
+aiobotocore: .venv-aiobotocore/.installed  ## Install what the amazon provider defers with beside, for its tests
+
+modelservers: .venv-modelservers/.installed  ## Install model servers of others beside, for their tests
+
+.venv-%/.installed: tests/clients/requirements-%.txt
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	$(if $(wildcard tests/clients/alone-$*.txt),.venv-$*/bin/pip install --quiet --no-deps --requirement tests/clients/alone-$*.txt)
+	@touch $@
+
 docs: $(STAMP)  ## Draw the pictures of README and docs anew
 	$(BIN)/python docs/pictures.py
 
 clean:  ## Remove what setup and runs have made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-sagemaker .venv-aiobotocore .venv-modelservers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
-.PHONY: help setup demo test lint bench docs clean
+.PHONY: help setup demo test lint bench sagemaker-sdk aiobotocore modelservers docs clean

@@ -1,7 +1,11 @@
-"""The amazon provider's own operator against the engine, unchanged but for the endpoint in its environment."""
+"""The amazon provider's own operator, sensor and trigger, unchanged but for the endpoints in their environment."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +14,9 @@ import pytest
 from tests.engines import ROLE, Desk
 
 pytestmark = pytest.mark.airflow
+
+ROOT = Path(__file__).parents[3]
+BESIDE = ROOT / ".venv-aiobotocore"
 
 
 @pytest.fixture
@@ -64,3 +71,55 @@ def test_the_operator_raises_for_a_failed_job(desk: Desk, environment: None) -> 
 
     with pytest.raises(AirflowException, match="ClientError: See job logs for more information"):
         operator.execute({})
+
+
+@pytest.mark.skipif(not (BESIDE / ".installed").exists(), reason="aiobotocore is not installed: make aiobotocore")
+@pytest.mark.parametrize(("behaviour", "status"), [("echo", "success"), ("refusing", "failed")])
+def test_the_operator_defers_to_the_trigger(
+    desk: Desk, environment: None, tmp_path: Path, behaviour: str, status: str
+) -> None:
+    desk.put_at("in/a.csv", b"bad")
+    request = desk.request(desk.model(desk.models.url(behaviour)))
+    (packages,) = BESIDE.glob("lib/python3*/site-packages")
+    # aiobotocore needs a botocore older than ours, so it has a process of its own, in which its own comes first.
+    path = os.pathsep.join([str(packages), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "clients" / "amazon_deferred.py", json.dumps(request)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["event"]["status"] == status
+    job = desk.ended(request["TransformJobName"])
+    if status == "success":
+        assert told["result"]["Transform"]["TransformJobName"] == request["TransformJobName"]
+        assert job["TransformJobStatus"] == "Completed"
+    else:
+        assert "ClientError: See job logs for more information" in str(told["event"])
+
+
+@pytest.mark.parametrize(("behaviour", "ends_well"), [("held", True), ("refusing", False)])
+def test_the_sensor_pokes_until_the_end(desk: Desk, environment: None, behaviour: str, ends_well: bool) -> None:
+    from airflow.exceptions import AirflowException
+    from airflow.providers.amazon.aws.sensors.sagemaker import SageMakerTransformSensor
+
+    desk.put_at("in/a.csv", b"bad")
+    desk.models.release.clear()
+    name = desk.start(desk.model(desk.models.url(behaviour)))
+    sensor = SageMakerTransformSensor(task_id="wait", job_name=name, aws_conn_id=None)
+
+    if ends_well:
+        assert sensor.poke({}) is False
+        desk.models.release.set()
+    desk.ended(name)
+
+    if ends_well:
+        assert sensor.poke({}) is True
+    else:
+        with pytest.raises(AirflowException, match="ClientError: See job logs for more information"):
+            sensor.poke({})

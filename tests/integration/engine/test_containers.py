@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.engines import ROLE, Desk
+from tests.engines import ROLE, Desk, Engine, Models
 from tests.integration.engine.test_running import CSV
 
 # Says what it was told, in a type of its own.
@@ -25,6 +25,13 @@ def transform_fn(model, data, content_type, accept):
     text = data if isinstance(data, str) else data.decode()
     return f"{os.environ['NAME']}({content_type}|{accept}|{text})", os.environ["TYPE"]
 """
+
+
+def desk_at(engine: Engine, models: Models) -> Desk:
+    """Give a desk at an engine that is not everybody's."""
+    bucket = f"bucket-{uuid4().hex[:12]}"
+    engine.s3.create_bucket(Bucket=bucket)
+    return Desk(engine, models, bucket)
 
 
 def packed(files: dict[str, bytes | str]) -> bytes:

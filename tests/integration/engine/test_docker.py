@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from airflow_batchtx.modelserver.docker import LABEL
 from tests.docker_images import NoDocker, daemon, docker, image
 from tests.engines import Desk, Engine, Models, running_engine
-from tests.integration.engine.test_containers import container_logs, logs, packed, pipeline
+from tests.integration.engine.test_containers import container_logs, desk_at, logs, packed, pipeline
 from tests.integration.engine.test_life import eventually
 from tests.integration.engine.test_running import CSV
 
@@ -72,12 +71,6 @@ def docked(host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engi
 @pytest.fixture
 def dock(docked: Engine, models: Models) -> Desk:
     return desk_at(docked, models)
-
-
-def desk_at(engine: Engine, models: Models) -> Desk:
-    bucket = f"bucket-{uuid4().hex[:12]}"
-    engine.s3.create_bucket(Bucket=bucket)
-    return Desk(engine, models, bucket)
 
 
 def left(home: Path) -> list[str]:

@@ -30,7 +30,9 @@ def transform_fn(model, data, content_type, accept):
     return f"{os.environ['GREETING']} {data}", "text/csv"
 """
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="the SageMaker SDK is not installed: make sagemaker-sdk")
+pytestmark = pytest.mark.skipif(
+    not (PYTHON.parents[1] / ".installed").exists(), reason="the SageMaker SDK is not installed: make sagemaker-sdk"
+)
 
 
 def at_work(desk: Desk, folder: Path, *works: str) -> tuple[dict[str, Any], str]:
