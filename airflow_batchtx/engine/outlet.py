@@ -72,7 +72,14 @@ class Outlet:
     def _warn(self, error: Exception) -> None:
         level = logging.DEBUG if self._warned else logging.WARNING
         self._warned = True
-        log.log(level, "%s: not delivered, jobs run on without it: %s", self._name, error)
+        log.log(level, "%s: not delivered, jobs run on without it: %s", self._name, _told(error))
+
+
+def _told(error: Exception) -> str:
+    """Say on one line what was wrong; some servers answer with a whole page."""
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response.get('Error', {}).get('Code')}"
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _is_passing(error: Exception) -> bool:

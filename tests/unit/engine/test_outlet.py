@@ -47,7 +47,14 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [refusal(404), refusal(405), refusal(501), refusal(403), ResponseParserError("no XML"), ValueError("no URL")],
+    [
+        refusal(404),
+        refusal(405),
+        refusal(501),
+        refusal(403, "<a>"),
+        ResponseParserError("no\nXML"),
+        ValueError("no URL"),
+    ],
 )
 def test_a_service_that_refuses_the_first_call_is_never_asked_again(
     error: Exception, caplog: pytest.LogCaptureFixture
@@ -60,6 +67,7 @@ def test_a_service_that_refuses_the_first_call_is_never_asked_again(
 
     assert sent == [False] * 3
     assert (service.calls, len(caplog.records)) == (1, 1)
+    assert "\n" not in caplog.text.rstrip()
 
 
 @pytest.mark.parametrize("answers", [[SILENT] * 3, [None, refusal(400)]])
