@@ -64,6 +64,15 @@ def test_stat_and_listing_describe_alike(store: ObjectStore, root: S3Uri) -> Non
     assert seen.size == 5
 
 
+def test_an_open_object_knows_its_size_wherever_it_is_read(store: ObjectStore, root: S3Uri) -> None:
+    store.put(root / "k", b"12345")
+
+    with store.reader(root / "k") as source:
+        before = source.size
+        source.read(3)
+        assert (before, source.size) == (5, 5)
+
+
 def test_other_bytes_have_another_etag(store: ObjectStore, root: S3Uri) -> None:
     store.put(root / "k", b"one")
     before = store.stat(root / "k").etag
