@@ -17,6 +17,7 @@ from airflow_batchtx.errors import InvalidFaults, InvalidJsonPath, InvalidManife
 from airflow_batchtx.planning.addresses import address, is_address
 from airflow_batchtx.records import jsonpath
 from airflow_batchtx.spec import limits
+from airflow_batchtx.spec.media import media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _join(terms: _Terms) -> Iterator[str]:
     if not terms.joins:
         return
     content_type, accept = terms.content_type, terms.accept
-    if _media_type(content_type) != _media_type(accept):
+    if media_type(content_type) != media_type(accept):
         yield f'With JoinSource "Input", Accept "{accept}" must match ContentType "{content_type}".'
     split, assemble = terms.text("TransformInput", "SplitType"), terms.text("TransformOutput", "AssembleWith")
     if split != assemble:
@@ -132,9 +133,9 @@ def _processed_types(terms: _Terms) -> Iterator[str]:
     if not users and terms.stamps:
         # Developer guide, model-monitor-data-capture-batch: the output must be one of these.
         users, types = ["GenerateInferenceId"], {"Accept": terms.accept}
-    for name, media_type in types.items() if users else ():
-        if _media_type(media_type) not in limits.PROCESSED_TYPES:
-            yield f'With {", ".join(users)}, {name} "{media_type}" must be one of {", ".join(limits.PROCESSED_TYPES)}.'
+    for name, given in types.items() if users else ():
+        if media_type(given) not in limits.PROCESSED_TYPES:
+            yield f'With {", ".join(users)}, {name} "{given}" must be one of {", ".join(limits.PROCESSED_TYPES)}.'
 
 
 def _csv_lines(terms: _Terms) -> Iterator[str]:
@@ -143,22 +144,22 @@ def _csv_lines(terms: _Terms) -> Iterator[str]:
         "SplitType": ("TransformInput", terms.content_type, terms.joins or "InputFilter" in terms.filters),
         "AssembleWith": ("TransformOutput", terms.accept, terms.joins or "OutputFilter" in terms.filters),
     }
-    for name, (part, media_type, processed) in sides.items():
+    for name, (part, given, processed) in sides.items():
         found = terms.text(part, name)
-        if processed and _media_type(media_type) == "text/csv" and found != "Line":
+        if processed and media_type(given) == "text/csv" and found != "Line":
             yield f'With DataProcessing on text/csv, {name} "{found}" must be "Line".'
 
 
 def _filters(terms: _Terms) -> Iterator[str]:
-    media_types = {"InputFilter": terms.content_type, "OutputFilter": terms.accept}
+    types = {"InputFilter": terms.content_type, "OutputFilter": terms.accept}
     for name, path in terms.filters.items():
-        if refused := _refused(path, _media_type(media_types[name])):
+        if refused := _refused(path, media_type(types[name])):
             yield f'Invalid {name}: "{path}". {refused}'
 
 
-def _refused(path: str, media_type: str) -> str:
+def _refused(path: str, given: str) -> str:
     try:
-        jsonpath.check(path, media_type)
+        jsonpath.check(path, given)
     except InvalidJsonPath as error:
         return error.detail
     return ""
@@ -174,7 +175,7 @@ def _faults(terms: _Terms) -> Iterator[str]:
 def _volume_key(terms: _Terms) -> Iterator[str]:
     # API reference, VolumeKmsKeyId: types with local instance storage encrypt it themselves.
     family = terms.text("TransformResources", "InstanceType").split(".")[1]
-    if "VolumeKmsKeyId" in terms.request["TransformResources"] and family in LOCAL_STORAGE:
+    if "VolumeKmsKeyId" in terms.request["TransformResources"] and family in limits.LOCAL_STORAGE:
         yield f"VolumeKmsKeyId is not supported for ml.{family} instances: their local storage has its own encryption."
 
 
@@ -209,6 +210,8 @@ def _addresses(terms: _Terms) -> Iterator[str]:
     uris = {"S3Uri": terms.input["S3Uri"], "S3OutputPath": terms.text("TransformOutput", "S3OutputPath")}
     if "DataCaptureConfig" in terms.request:
         uris["DestinationS3Uri"] = terms.text("DataCaptureConfig", "DestinationS3Uri")
+    for container in containers(terms.model):
+        uris |= {"ModelDataUrl": container["ModelDataUrl"]} if "ModelDataUrl" in container else {}
     for name, uri in uris.items():
         if not is_address(uri):
             yield f'{_HERE} {name} "{uri}": give it as s3://bucket/key or https://s3.<Region>.amazonaws.com/bucket/key.'
@@ -227,8 +230,6 @@ def _containers_not_yet(terms: _Terms) -> Iterator[str]:
             )
 
 
-LOCAL_STORAGE = frozenset({"g4dn", "g5", "g6", "g6e", "trn1"})
-
 RULES: tuple[Rule, ...] = (
     _payload,
     _instance_count,
@@ -244,7 +245,3 @@ RULES: tuple[Rule, ...] = (
     _addresses,
     _containers_not_yet,
 )
-
-
-def _media_type(text: str) -> str:
-    return text.partition(";")[0].strip().lower()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from pathlib import Path
-from typing import IO, cast
 
 from airflow_batchtx.errors import InvalidModelData, StorageError
-from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.storage.port import ObjectReader, ObjectStore
+from airflow_batchtx.modelserver import modeldata
+from airflow_batchtx.planning.addresses import address
+from airflow_batchtx.storage.port import ObjectStore
 
 
 def unpack(store: ObjectStore, url: str, folder: Path) -> None:
@@ -19,21 +17,16 @@ def unpack(store: ObjectStore, url: str, folder: Path) -> None:
     """
     folder.mkdir(parents=True)
     try:
-        with store.reader(S3Uri.parse(url)) as source, _opened(source) as archive:
-            archive.extractall(folder, filter="data")
+        with store.reader(address(url)) as archive:
+            modeldata.unpack(archive, folder)
     except StorageError as error:
         # Texts of both: what SageMaker says of a model that an endpoint cannot load.
         raise InvalidModelData(
             f'Failed to download model data from URL: "{url}". Please ensure that there is an object located at the URL'
             f" and that the role passed to CreateModel has permissions to download the model. ({error.code})"
         ) from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (InvalidModelData, OSError) as error:
         raise InvalidModelData(
             f'Failed to extract model data archive from URL "{url}". Please ensure that the object located at the URL'
             f" is a valid tar.gz archive. ({error})"
         ) from error
-
-
-def _opened(source: ObjectReader) -> tarfile.TarFile:
-    # typeshed asks a stream to be read from for a `write` too.
-    return tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|gz")

@@ -55,6 +55,7 @@ _SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") 
 
 def _extract(members: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     """Extract as the data filter does, but refuse links of any kind."""
+    member.name = member.name.lstrip("/")
     check(member)
     members.extract(member, target, set_attrs=False)
 

@@ -16,6 +16,7 @@ from airflow_batchtx.records.assembly import ASSEMBLERS, as_it_is
 from airflow_batchtx.records.formats import ANSWER, INPUT, Format, Stamp
 from airflow_batchtx.records.jsonformat import JSON, JSON_LINES
 from airflow_batchtx.spec.enums import AssembleWith, JoinSource
+from airflow_batchtx.spec.media import media_type
 
 FORMATS: Mapping[str, Format] = {
     "text/csv": csvformat,
@@ -77,11 +78,6 @@ class Processor:
     def output(self, payload: bytes, answer: bytes) -> bytes:
         """Give what the output object gets for a payload and its answer; CountMismatch where a join is not whole."""
         return self._assembled(self._result(payload, answer))
-
-
-def media_type(content_type: str | None) -> str:
-    """Give the type without its parameters, in lower case; nothing for none."""
-    return (content_type or "").partition(";")[0].strip().lower()
 
 
 def _format(content_type: str | None) -> Format:

@@ -33,6 +33,9 @@ JSON_PATH_OPERATORS = ("$", "[", "]", "*", ".", " ", ",", ":", "-", "'")
 # Developer guide, batch-transform-data-processing: the types that filters and joins work on.
 PROCESSED_TYPES = ("text/csv", "application/json", "application/jsonlines")
 
+# API reference, VolumeKmsKeyId: families with local instance storage, which has its own encryption.
+LOCAL_STORAGE = frozenset({"g4dn", "g5", "g6", "g6e", "trn1"})
+
 _SIZES = {
     "m4": "xlarge 2xlarge 4xlarge 10xlarge 16xlarge",
     "c4": "xlarge 2xlarge 4xlarge 8xlarge",

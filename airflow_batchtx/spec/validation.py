@@ -13,6 +13,7 @@ from typing import Any
 from airflow_batchtx.errors import Problem
 from airflow_batchtx.spec import limits, wire
 from airflow_batchtx.spec.enums import JoinSource
+from airflow_batchtx.spec.media import media_type
 from airflow_batchtx.spec.members import BY_NAME, BY_PATH, MEMBERS, Kind, Member
 from airflow_batchtx.spec.prepared import PreparedInput, settled
 from airflow_batchtx.spec.templates import is_open
@@ -160,6 +161,7 @@ def _payload_product(values: Values) -> Iterator[Problem]:
     if (
         isinstance(concurrent, int)
         and isinstance(payload, int)
+        and payload > 0
         and concurrent * payload > limits.MAX_PAYLOAD_PRODUCT_MB
     ):
         yield Problem(
@@ -178,7 +180,7 @@ def _join_types(values: Values) -> Iterator[Problem]:
     silent = "None" if "input" in values else None
     for ours, theirs, default in (("accept", "content_type", None), ("assemble_with", "split_type", silent)):
         mine, other = values.get(ours, default), values.get(theirs, default)
-        if mine is not None and other is not None and _media_type(mine) != _media_type(other):
+        if mine is not None and other is not None and media_type(mine) != media_type(other):
             yield Problem(
                 f"{_label(ours)}, with join_source = Input",
                 mine,
@@ -192,12 +194,14 @@ def _processed_type(values: Values) -> Iterator[Problem]:
     asked += ["join_source"] * (values.get("join_source") == JoinSource.INPUT)
     if not asked:
         return
-    for name in ("content_type", "accept"):
-        media_type = values.get(name)
-        if isinstance(media_type, str) and _media_type(media_type) not in limits.PROCESSED_TYPES:
+    # Without a type nothing can be parsed; a prepared input that is not known yet will bring one.
+    silent = "" if "input" in values else None
+    accept = values.get("accept", values.get("content_type", silent))
+    for name, given in (("content_type", values.get("content_type", silent)), ("accept", accept)):
+        if isinstance(given, str) and media_type(given) not in limits.PROCESSED_TYPES:
             yield Problem(
                 _label(name),
-                media_type,
+                given,
                 f"must be one of {', '.join(limits.PROCESSED_TYPES)} with {', '.join(asked)}",
                 "Filters and joins parse records; leave them out for other types.",
             )
@@ -228,18 +232,38 @@ def _capture(values: Values) -> Iterator[Problem]:
         yield Problem(member.label, None, f"is required with {', '.join(given)}", member.remedy)
 
 
+def _csv_lines(values: Values) -> Iterator[Problem]:
+    # Developer guide, batch-transform-data-processing: text/csv is split and assembled by line.
+    joined = values.get("join_source") == JoinSource.INPUT
+    for name, type_name, filter_name in (
+        ("split_type", "content_type", "input_filter"),
+        ("assemble_with", "accept", "output_filter"),
+    ):
+        given = values.get(type_name, values.get("content_type"))
+        parsed = joined or values.get(filter_name, "$") != "$"
+        if parsed and "input" in values and media_type(given) == "text/csv" and values.get(name) != "Line":
+            rule = "must be Line for filters and joins on text/csv"
+            yield Problem(_label(name), values.get(name), rule, BY_NAME[name].remedy)
+
+
+def _volume_key(values: Values) -> Iterator[Problem]:
+    family = str(values.get("instance_type", "")).partition(".")[2].partition(".")[0]
+    if "volume_kms_key_id" in values and family in limits.LOCAL_STORAGE:
+        member = BY_NAME["volume_kms_key_id"]
+        rule = f"is not taken for ml.{family}: its local storage has its own encryption"
+        yield Problem(member.label, values[member.name], rule, "Leave it out.")
+
+
 RULES: tuple[Callable[[Values], Iterator[Problem]], ...] = (
     _payload_product,
     _join_types,
     _processed_type,
     _filters,
     _capture,
+    _csv_lines,
+    _volume_key,
 )
 
 
 def _label(name: str) -> str:
     return BY_NAME[name].label
-
-
-def _media_type(text: object) -> str:
-    return str(text).partition(";")[0].strip().lower()

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_batchtx.engine import protocol
-from airflow_batchtx.engine.admission import LOCAL_STORAGE
 from airflow_batchtx.engine.api import Api
 from airflow_batchtx.engine.operations import OPERATIONS
 from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.shapes import Shapes, compiled, service_model
 from airflow_batchtx.errors import RequestRefused
 from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec.limits import LOCAL_STORAGE
 from tests.fakes import InMemoryStore
 
 MODEL = service_model()
