@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 import zipfile
@@ -118,6 +119,58 @@ def test_any_container_may_refuse(desk: Desk, position: int, asked: int) -> None
     assert "/in/a.csv: ClientError: 400" in desk.data_log(job["TransformJobName"])
     # Nobody behind the one that refuses is asked.
     assert [len(desk.models.sent_to(url)) for url in urls[position + 1 :]] == [0] * (2 - position)
+
+
+# ---------------------------------------------------------------------------------------------------- contract
+
+
+def test_204_is_an_empty_answer(desk: Desk) -> None:
+    desk.put_at("in/a", b"x")
+
+    job = desk.run(desk.model(desk.models.scripted(lambda _: (204, b""))))
+
+    assert job["TransformJobStatus"] == "Completed"
+    assert desk.get("out/a.out") == b""
+
+
+def test_a_model_that_takes_too_long_is_asked_again_and_is_to_blame(desk: Desk) -> None:
+    desk.put_at("in/a", b"x")
+    desk.models.release.clear()
+    url = desk.models.url("held")
+
+    job = desk.run(desk.model(url), ModelClientConfig={"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 1})
+    desk.models.release.set()
+
+    assert job["FailureReason"] == "AlgorithmError: See job logs for more information"
+    log = desk.data_log(job["TransformJobName"])
+    assert "Model server did not respond to /invocations request within 1 seconds" in log
+    assert len(desk.models.sent_to(url)) == 2
+
+
+def test_a_refusal_is_final_and_a_breakdown_is_not(desk: Desk) -> None:
+    desk.put_at("in/a", b"x")
+    answers = {"refusing": iter([(400, b"no"), (200, b"yes")]), "broken": iter([(503, b"no"), (200, b"yes")])}
+    urls = {name: desk.models.scripted(lambda _, told=told: next(told)) for name, told in answers.items()}
+
+    jobs = {name: desk.run(desk.model(url)) for name, url in urls.items()}
+
+    assert jobs["refusing"]["FailureReason"] == "ClientError: See job logs for more information"
+    assert jobs["broken"]["TransformJobStatus"] == "Completed"
+    assert [len(desk.models.sent_to(urls[name])) for name in ("refusing", "broken")] == [1, 2]
+    assert desk.get("out/a.out") == b"yes"
+
+
+def test_a_container_is_told_of_the_job_as_aws_tells_it(desk: Desk) -> None:
+    desk.put_at("in/ü", b"x")
+    url = desk.models.url("echo")
+
+    desk.run(desk.model(url), ContentType="text/csv", Accept="text/csv")
+
+    (sent,) = desk.models.sent_to(url)
+    assert sent.headers["User-Agent"] == "Go-http-client/1.1"
+    assert (sent.headers["Content-Type"], sent.headers["Accept"]) == ("text/csv", "text/csv")
+    encoded = sent.headers["X-Amzn-Sagemaker-Input-Object-Base64"]
+    assert base64.b64decode(encoded).decode() == f"{desk.bucket}/in/ü"
 
 
 # ------------------------------------------------------------------------------------------------- requirements

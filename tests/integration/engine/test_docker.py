@@ -12,7 +12,7 @@ from airflow_batchtx.modelserver.docker import LABEL
 from tests.docker_images import NoDocker, daemon, docker, image
 from tests.engines import Desk, Engine, Models, running_engine
 from tests.integration.engine.test_containers import container_logs, desk_at, logs, packed, pipeline
-from tests.integration.engine.test_life import eventually
+from tests.integration.engine.test_life import eventually, failing
 from tests.integration.engine.test_running import CSV
 
 IMAGE = "batchtx-tests/model:1"
@@ -152,3 +152,11 @@ def test_an_engine_sweeps_what_an_earlier_one_of_its_home_left(host: str, docked
 
     docker("rm", "--force", *left(tmp_path / "other"))
     assert found == ([], 1)
+
+
+def test_without_a_daemon_the_engine_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+
+    said = failing("--home", str(tmp_path), "--docker")
+
+    assert "Docker cannot run images here" in said or "The docker command cannot be run" in said
