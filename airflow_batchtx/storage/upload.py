@@ -20,15 +20,21 @@ log = logging.getLogger(__name__)
 
 # Amazon S3 User Guide, Multipart upload limits: at most 10,000 parts, of 5 MiB to 5 GiB each.
 PART = 8 * 1024 * 1024
-# What is written in pieces of this share of a part or more goes out as it comes, without a copy: 5 MiB of 8.
-_LEAST, _OF = 5, 8
 # Parts on their way at once; one more is being filled, so a writer holds three parts at most.
 IN_FLIGHT = 2
 
 
 def part_size(number: int) -> int:
-    """Most bytes of part `number`, counted from 1: it doubles every 1,000 parts, so that 10,000 hold 4.9 to 7.8 TiB."""
+    """Most bytes of part `number`, from 1: it doubles every 1,000 parts, so that 10,000 of them hold 7.8 TiB."""
     return PART << ((number - 1) // 1_000)
+
+
+def whole_size(number: int) -> int:
+    """Bytes from which on data goes out as part `number` just as it was written: 5.25 MiB at first.
+
+    Less than S3 takes would fail; if all parts were as small as this, 10,000 of them would still hold 5.1 TiB.
+    """
+    return part_size(number) * 21 // 32
 
 
 class PartedWriter:
@@ -92,8 +98,8 @@ class PartedWriter:
         return self._held.tell() if self._whole is None else len(self._whole)
 
     def _is_part(self, size: int) -> bool:
-        most = part_size(len(self._parts) + 1)
-        return most * _LEAST // _OF <= size <= most
+        number = len(self._parts) + 1
+        return whole_size(number) <= size <= part_size(number)
 
     def _taken(self) -> bytes:
         """Take out what is held."""
