@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ import pyarrow as pa
 
 from airflow_batchtx.association.answers import UNPREPARED, answered, width
 from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
-from airflow_batchtx.association.pairing import Pair, pairs
+from airflow_batchtx.association.pairing import Pair, pairs, prepared
+from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
 from airflow_batchtx.association.request import TYPES, AssociateRequest
 from airflow_batchtx.errors import InvalidInput, Problem, TypeTooNarrow, refuse
 from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput, Part
+from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables.csv_text import CsvSink, is_textual
 from airflow_batchtx.storage.tables.parquet import ParquetSink, schema_of
@@ -24,7 +25,6 @@ from airflow_batchtx.storage.tables.streams import DigestWriter
 
 log = logging.getLogger(__name__)
 
-_OURS = re.compile(r"part-\d{5,}\.(parquet|csv)")
 SINKS: Mapping[str, type[ParquetSink | CsvSink]] = {"parquet": ParquetSink, "csv": CsvSink}
 
 
@@ -48,35 +48,41 @@ def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput
     """Write one part for each input object, then `_manifest.json`, then `_SUCCESS`.
 
     Every row stands beside its own answer: the pairs are proved by name, time and count before anything is published.
-    `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left. The same rows and
-    answers give the same bytes. Memory does not grow with the data.
+    `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left. Only what an earlier
+    run says that it wrote is removed: whatever else stands in the way is refused, and nothing is touched. The same rows
+    and answers give the same bytes. Memory does not grow with the data.
     """
-    paired = pairs(store, request.result)
+    manifest = prepared(store, request.result)
+    refuse_overlaps(request, manifest)
+    paired = pairs(store, request.result, manifest)
     columns = _columns(store, request, paired)
-    _clear(store, request)
+    place = claimed(store, request, frozenset(_part_uri(request, number) for number in range(len(paired))))
+    place.announce(store)
     try:
-        columns, parts = _written(store, request, paired, columns)
-        manifest = _manifest(request, columns, parts)
-        store.put(request.manifest, manifest.to_json(), content_type="application/json")
-        store.put(request.success, b"")
+        place.empty(store)
+        table = _published(store, request, place, _written(store, request, paired, columns))
     except BaseException:
-        _clear(store, request)
+        place.leave(store)
         raise
-    log.info("%d rows of %d inputs stand beside their predictions in %s", manifest.rows, len(parts), request.output)
+    log.info("%d rows of %d inputs stand beside their predictions in %s", table.rows, len(paired), request.output)
     return AssociatedOutput(
         output=str(request.output),
         manifest=str(request.manifest),
-        rows=manifest.rows,
-        parts=len(parts),
-        columns=tuple(manifest.columns),
+        rows=table.rows,
+        parts=len(table.parts),
+        columns=tuple(table.columns),
         job_name=request.result.job_name,
     )
 
 
-def _clear(store: ObjectStore, request: AssociateRequest) -> None:
-    store.delete([request.success, request.manifest])
-    below = ((found.uri, found.uri.key[len(request.output.key) :]) for found in store.objects(request.output))
-    store.delete(uri for uri, path in below if _OURS.fullmatch(path))
+def _published(
+    store: ObjectStore, request: AssociateRequest, place: Place, written: tuple[Columns, tuple[Part, ...]]
+) -> AssociatedManifest:
+    manifest = _manifest(request, *written)
+    store.put(request.manifest, manifest.to_json(), content_type="application/json")
+    place.end(store)
+    store.put(request.success, b"")
+    return manifest
 
 
 # --------------------------------------------------------------------------------------------------- the columns
@@ -122,7 +128,7 @@ def _written(
 
 
 def _part(store: ObjectStore, request: AssociateRequest, number: int, pair: Pair, columns: Columns) -> Part:
-    uri, rows = request.output / f"part-{number:05d}.{request.format}", 0
+    uri, rows = _part_uri(request, number), 0
     with store.writer(uri) as target:
         digest = DigestWriter(target)
         with closing(SINKS[request.format](digest, columns.schema)) as sink:
@@ -132,6 +138,10 @@ def _part(store: ObjectStore, request: AssociateRequest, number: int, pair: Pair
                 rows += known.num_rows
     source, output = str(pair.source), str(pair.answers.uri)
     return Part(uri=str(uri), rows=rows, bytes=digest.size, sha256=digest.sha256, input=source, output=output)
+
+
+def _part_uri(request: AssociateRequest, number: int) -> S3Uri:
+    return request.output / f"part-{number:05d}.{request.format}"
 
 
 def _typed(pair: Pair, before: int, answers: pa.RecordBatch, kinds: Mapping[str, str]) -> list[Any]:

@@ -36,13 +36,26 @@ class _Expected:
     kept: S3Uri | None = None
 
 
-def pairs(store: ObjectStore, result: TransformResult) -> tuple[Pair, ...]:
+def prepared(store: ObjectStore, result: TransformResult) -> PreparedManifest | None:
+    """Read what prepare made, None where the input was not prepared; AssociationError if it was prepared anew since."""
+    if result.prepared is None:
+        return None
+    try:
+        manifest = PreparedManifest.read(store.get(S3Uri.parse(result.prepared)))
+    except MalformedRecord as error:
+        raise AssociationError(result.prepared, error.detail) from error
+    if (manifest.input, manifest.rows, len(manifest.shards)) != (result.input, result.rows, result.objects):
+        raise AssociationError(result.prepared, f"was written anew since job {result.job_name} read what it lists")
+    return manifest
+
+
+def pairs(store: ObjectStore, result: TransformResult, manifest: PreparedManifest | None) -> tuple[Pair, ...]:
     """Give every input object with its output, in the order of the input.
 
     OutputMissing names all inputs without one; StaleOutput an output that is older than its input or than the job, by
-    S3's own clock: an earlier job wrote it. AssociationError says that the input was prepared anew since.
+    S3's own clock: an earlier job wrote it.
     """
-    expected = tuple(_listed(store, result) if result.prepared is None else _prepared(store, result))
+    expected = tuple(_listed(store, result) if manifest is None else _shards(store, result, manifest))
     wanted = {one.target for one in expected}
     folder = S3Uri.parse(result.output).as_folder()
     found = {stored.uri: stored for stored in store.objects(folder) if stored.uri in wanted}
@@ -53,23 +66,13 @@ def pairs(store: ObjectStore, result: TransformResult) -> tuple[Pair, ...]:
     return tuple(Pair(one.source, found[one.target], one.rows, one.kept) for one in expected)
 
 
-def _prepared(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:
-    uri = S3Uri.parse(result.prepared or "")
-    manifest = _manifest(store, uri)
-    if (manifest.input, manifest.rows, len(manifest.shards)) != (result.input, result.rows, result.objects):
-        raise AssociationError(str(uri), f"was written anew since job {result.job_name} read what it lists")
-    base, since = len(S3Uri.parse(manifest.input).folder.key), store.stat(uri).last_modified
+def _shards(store: ObjectStore, result: TransformResult, manifest: PreparedManifest) -> Iterator[_Expected]:
+    since = store.stat(S3Uri.parse(result.prepared or "")).last_modified
+    base = len(S3Uri.parse(manifest.input).folder.key)
     for shard in manifest.shards:
         source = S3Uri.parse(shard.uri)
         target = output_of(source.key[base:], S3Uri.parse(result.output))
         yield _Expected(source, target, since, shard.rows, S3Uri.parse(shard.kept) if shard.kept else None)
-
-
-def _manifest(store: ObjectStore, uri: S3Uri) -> PreparedManifest:
-    try:
-        return PreparedManifest.read(store.get(uri))
-    except MalformedRecord as error:
-        raise AssociationError(str(uri), error.detail) from error
 
 
 def _listed(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:

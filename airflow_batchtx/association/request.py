@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from airflow_batchtx.errors import InvalidInput, Problem, refuse
 from airflow_batchtx.spec import options
 from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec.media import media_type
 from airflow_batchtx.spec.options import Option, read_options
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
@@ -44,6 +45,11 @@ class AssociateRequest:
         return self.output / "_manifest.json"
 
     @property
+    def ahead(self) -> S3Uri:
+        """The object that says, while the table is written, which parts are ours."""
+        return self.output / "_writing.json"
+
+    @property
     def success(self) -> S3Uri:
         """The object that is written last."""
         return self.output / "_SUCCESS"
@@ -55,7 +61,7 @@ def _result(value: Any) -> TransformResult:
     result = TransformResult.read(value)
     if result.status != JobStatus.COMPLETED:
         raise ValueError(f"the job is {result.status}: its output is not whole")
-    if result.accept and result.accept.partition(";")[0].strip().lower() != "text/csv":
+    if result.accept and media_type(result.accept) != "text/csv":
         raise ValueError(f"the job's answers are {result.accept}, where text/csv is read")
     return result
 
@@ -86,9 +92,16 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _overlaps(known: Mapping[str, Any]) -> Iterator[Problem]:
     if "output" not in known or "result" not in known:
-        return
+        return iter(())
     result: TransformResult = known["result"]
-    for taken in (S3Uri.parse(result.input), S3Uri.parse(result.output).as_folder()):
-        if known["output"].bucket == taken.bucket and known["output"].key.startswith(taken.key):
-            rule = f"would write the table into the job's own {taken}"
-            yield Problem("output", str(known["output"]), rule, "Choose a prefix beside it.")
+    job = (S3Uri.parse(result.input), S3Uri.parse(result.output).as_folder())
+    return inside_each_other(known["output"], job, "the job's own")
+
+
+def inside_each_other(output: S3Uri, taken: Iterable[S3Uri], whose: str) -> Iterator[Problem]:
+    """Find what the table's prefix lies in, or what lies in it: who reads the one would read the other."""
+    for other in taken:
+        if output.overlaps(other):
+            where = "into" if other.covers(output) else "around"
+            rule = f"would write the table {where} {whose}: {other}"
+            yield Problem("output", str(output), rule, "Choose a prefix beside it.")

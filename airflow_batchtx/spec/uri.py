@@ -44,3 +44,11 @@ class S3Uri:
     def as_folder(self) -> S3Uri:
         """This prefix with a slash at its end (a bucket stays a bucket)."""
         return self if not self.key or self.key.endswith("/") else S3Uri(self.bucket, self.key + "/")
+
+    def covers(self, other: S3Uri) -> bool:
+        """Tell whether `other`, an object or a prefix, begins with this raw prefix."""
+        return self.bucket == other.bucket and other.key.startswith(self.key)
+
+    def overlaps(self, other: S3Uri) -> bool:
+        """Tell whether one of two raw prefixes covers the other."""
+        return self.covers(other) or other.covers(self)

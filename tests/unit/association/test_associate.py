@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -22,7 +24,7 @@ from airflow_batchtx.errors import (
     TypeTooNarrow,
 )
 from airflow_batchtx.spec.associated import AssociatedOutput
-from airflow_batchtx.spec.manifest import PreparedManifest, Shard
+from airflow_batchtx.spec.manifest import PreparedManifest, Shard, SourceObject
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
 from tests.fakes import InMemoryStore
@@ -153,16 +155,16 @@ def test_a_rerun_writes_the_same_bytes(form: str) -> None:
     assert store.bodies == before
 
 
-def test_parts_of_an_earlier_run_go_and_nothing_else() -> None:
+def test_after_a_refusal_to_begin_the_earlier_table_stays() -> None:
     store = Scored(b"1\n2\n3\n", b"4\n5\n")
-    for name in ("part-00009.parquet", "part-00000.csv", "part-00009.parquet.bak", "deeper/part-00000.parquet"):
-        store.put(S3Uri("b", f"scored/{name}"), b"")
-
     run(store)
+    before = dict(store.bodies)
+    store.refused = "scored/_writing"
 
-    assert {"part-00009.parquet", "part-00000.csv"}.isdisjoint(written(store)[:-1])
-    assert S3Uri("b", "scored/part-00009.parquet.bak") in store.bodies
-    assert S3Uri("b", "scored/deeper/part-00000.parquet") in store.bodies
+    with pytest.raises(StorageError):
+        run(store)
+
+    assert store.bodies == before
 
 
 @pytest.mark.parametrize("refused", ["part-00001", "_manifest", "_SUCCESS"])
@@ -175,6 +177,109 @@ def test_after_an_error_nothing_is_left(refused: str) -> None:
         run(store)
 
     assert written(store) == []
+
+
+# --------------------------------------------------------------------------------------- what is there, and whose it is
+
+
+def one_shard(store: Scored) -> dict[str, Any]:
+    """Prepare the input anew: its first shard alone."""
+    manifest = PreparedManifest.read(store.get(S3Uri("b", "in/manifest.json")))
+    store.put(S3Uri("b", "in/manifest.json"), replace(manifest, shards=manifest.shards[:1]).to_json())
+    return {"rows": 3, "objects": 1}
+
+
+class Dies(InMemoryStore):
+    """A store whose process is killed before a change: no clearing up comes after it."""
+
+    def __init__(self, store: Scored, at: int) -> None:
+        super().__init__(buckets=["b"])
+        self.bodies, self._left = store.bodies, at
+
+    def _count(self) -> None:
+        if self._left <= 0:
+            raise KeyboardInterrupt
+        self._left -= 1
+
+    def put(self, uri: S3Uri, body: bytes, **options: Any) -> None:
+        self._count()
+        super().put(uri, body, **options)
+
+    def delete(self, uris: Any) -> None:
+        for uri in list(uris):
+            self._count()
+            super().delete([uri])
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_stale_parts_of_a_larger_run_go_wherever_it_died(at: int) -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n5\n")
+    run(store, format="csv")
+    with contextlib.suppress(KeyboardInterrupt):
+        run(Dies(store, at))
+
+    run(store, one_shard(store))
+
+    assert written(store) == ["_SUCCESS", "_manifest.json", "part-00000.parquet"]
+
+
+def test_other_objects_below_the_output_stay() -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n5\n")
+    others = {S3Uri("b", f"scored/{name}") for name in ("part-00009.parquet.bak", "deeper/part-00000.parquet")}
+    for uri in others:
+        store.put(uri, b"theirs")
+
+    run(store)
+    run(store)
+
+    assert {store.get(uri) for uri in others} == {b"theirs"}
+
+
+OF_OTHERS = {"version": 1, "job_name": "j", "parts": [{"uri": "s3://elsewhere/part-00000.parquet"}]}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        ({"part-00000.parquet": b"PAR1"}, ["part-00000.parquet"]),
+        ({"part-00007.csv": b"x", "_SUCCESS": b""}, ["_SUCCESS", "part-00007.csv"]),
+        ({"_SUCCESS": b""}, ["_SUCCESS"]),
+        ({"_manifest.json": b"{}"}, ["_manifest.json"]),
+        ({"_manifest.json": b"\xff", "part-00000.parquet": b""}, ["_manifest.json", "part-00000.parquet"]),
+        ({"_writing.json": b'{"parts": []}'}, ["_writing.json"]),
+        ({"_manifest.json": json.dumps(OF_OTHERS).encode(), "part-00000.parquet": b""}, ["part-00000.parquet"]),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_proved_ours_is_refused_and_stays(theirs: dict[str, bytes], named: list[str]) -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n")
+    for name, body in theirs.items():
+        store.put(S3Uri("b", f"scored/{name}"), body)
+    before = dict(store.bodies)
+
+    with pytest.raises(InvalidInput) as caught:
+        run(store)
+
+    assert [problem.value for problem in caught.value.problems] == [f"s3://b/scored/{name}" for name in named]
+    assert store.bodies == before
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["s3://b/lake/day/", "s3://b/lake/", "s3://b/in/kept/", "s3://b/in/shards/x/", "s3://b/in/manifest.json/"],
+)
+def test_an_output_where_its_own_data_lies_is_refused(output: str) -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n")
+    source = SourceObject(uri="s3://b/lake/day/part-00000.parquet", size=1, etag="")
+    manifest = PreparedManifest.read(store.get(S3Uri("b", "in/manifest.json")))
+    store.put(S3Uri("b", "in/manifest.json"), replace(manifest, source=(source,)).to_json())
+    store.put(S3Uri.parse(source.uri), b"theirs")
+    before = dict(store.bodies)
+
+    with pytest.raises(InvalidInput, match="would write the table"):
+        run(store, output=output)
+
+    assert store.bodies == before
 
 
 # --------------------------------------------------------------------------------------------------------- the proof

@@ -63,6 +63,8 @@ def test_everything_wrong_is_told_at_once() -> None:
         {"output": "s3://b/out/"},
         {"output": "s3://b/out/scored/"},
         {"output": "s3://b/in/shards/scored/"},
+        {"output": "s3://b/in/"},
+        {"output": "s3://b/"},
     ],
     ids=str,
 )
@@ -70,6 +72,6 @@ def test_what_cannot_work_is_refused(values: dict[str, Any]) -> None:
     assert wrong(**values) == set(values)
 
 
-@pytest.mark.parametrize("output", ["s3://b/out2/", "s3://b/in/", "s3://c/out/"])
+@pytest.mark.parametrize("output", ["s3://b/out2/", "s3://b/in/scored/", "s3://c/out/"])
 def test_an_output_beside_the_jobs_is_fine(output: str) -> None:
     assert str(check(GOOD | {"output": output})["output"]) == output

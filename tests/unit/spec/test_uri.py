@@ -39,3 +39,20 @@ def test_name_and_folder() -> None:
     assert str(S3Uri.parse("s3://b/x").folder) == "s3://b/"
     assert str(S3Uri.parse("s3://b/p").as_folder()) == "s3://b/p/"
     assert str(S3Uri.parse("s3://b").as_folder()) == "s3://b/"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "covers", "overlaps"),
+    [
+        ("s3://b/in/", "s3://b/in/a.csv", True, True),
+        ("s3://b/in/", "s3://b/in/", True, True),
+        ("s3://b/in/a.csv", "s3://b/in/", False, True),
+        ("s3://b/in/", "s3://b/inside/", False, False),
+        ("s3://b", "s3://b/x", True, True),
+        ("s3://b/in/", "s3://c/in/", False, False),
+    ],
+)
+def test_a_prefix_covers_what_begins_with_it(one: str, other: str, covers: bool, overlaps: bool) -> None:
+    first, second = S3Uri.parse(one), S3Uri.parse(other)
+
+    assert (first.covers(second), first.overlaps(second), second.overlaps(first)) == (covers, overlaps, overlaps)
