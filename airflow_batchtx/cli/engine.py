@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shlex
 import socket
 import subprocess
@@ -17,10 +18,12 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from airflow_batchtx.cli.extras import require
 from airflow_batchtx.errors import LocalEngineError
 
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_TO_END = 15.0
+_LAST_PORT = 65535
 _EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
@@ -65,6 +68,9 @@ def start(
     trouble: Trouble,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM."""
+    require("local")
+    for url in filter(None, (endpoints.s3, endpoints.aws)):
+        _expect_url(url)
     # The server is what this command is; no other command pays for importing it.
     from airflow_batchtx.engine.conditions import read
     from airflow_batchtx.engine.config import EngineConfig
@@ -136,12 +142,15 @@ def health(host: str, port: int) -> Health:
 def environment(found: Health) -> dict[str, str]:
     """Give the variables that boto3 and Airflow need to find an engine; the credentials are dummies.
 
-    An engine over AWS's own S3 leaves S3's endpoint and the credentials as they are.
+    No proxy comes between. An engine over AWS's own S3 leaves S3's endpoint and the credentials as they are.
     """
+    hosts = dict.fromkeys(urlsplit(url).hostname or "" for url in (found.engine, found.storage, found.services) if url)
+    direct = {name: ",".join(filter(None, (os.environ.get(name), *hosts))) for name in ("NO_PROXY", "no_proxy")}
     own = {
         "AWS_ENDPOINT_URL_SAGEMAKER": found.engine,
         "AWS_DEFAULT_REGION": found.region,
         "AWS_REGION": found.region,
+        **direct,
     }
     if found.storage is None:
         return own
@@ -158,15 +167,18 @@ def exports(variables: Mapping[str, str]) -> str:
 def clients(variables: Mapping[str, str]) -> tuple[Any, Any]:
     """Make boto3's clients of S3 and SageMaker for an engine, whatever this process's own environment says."""
     from boto3.session import Session
+    from botocore.config import Config
 
+    direct = Config(proxies={})
     session = Session(
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
         region_name=variables["AWS_DEFAULT_REGION"],
     )
+    s3 = variables.get("AWS_ENDPOINT_URL_S3", variables["AWS_ENDPOINT_URL"])
     return (
-        session.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"]),
-        session.client("sagemaker", endpoint_url=variables["AWS_ENDPOINT_URL_SAGEMAKER"]),
+        session.client("s3", endpoint_url=s3, config=direct),
+        session.client("sagemaker", endpoint_url=variables["AWS_ENDPOINT_URL_SAGEMAKER"], config=direct),
     )
 
 
@@ -194,8 +206,16 @@ def _reachable(storage: str | None, host: str) -> str | None:
     return f"{address.scheme}://{host}:{address.port}"
 
 
+def _expect_url(text: str) -> None:
+    address = urlsplit(text)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise LocalEngineError(f"{text!r} is no URL of a server: give it as http://host:port.")
+
+
 def _free(host: str, port: int) -> int:
-    """The port, or 0 (which takes any free one) where somebody has it already."""
+    """The port, or 0 (which takes any free one) where somebody has it already, or there is none of that number."""
+    if port > _LAST_PORT:
+        return 0
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -68,7 +68,9 @@ def start(  # noqa: PLR0913, PLR0917 options are arguments to typer
     s3_endpoint_url: Annotated[
         str | None, typer.Option(help="An S3 that runs already; without it one starts beside the engine.")
     ] = None,
-    s3_port: Annotated[int | None, typer.Option(help="Port of that S3.", show_default="PORT + 1")] = None,
+    s3_port: Annotated[
+        int | None, typer.Option(help="Port of that S3.", show_default="PORT + 1", min=0, max=65535)
+    ] = None,
     docker: Annotated[bool, typer.Option("--docker", help="Run images as they are, with the docker command.")] = False,
     aws_endpoint_url: Annotated[
         str | None, typer.Option(help="Where logs, metrics and events go.", show_default="the S3's")

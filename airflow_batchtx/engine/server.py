@@ -244,8 +244,12 @@ def _storage(config: EngineConfig) -> AbstractContextManager[str | None]:
 @contextmanager
 def _exclusive(home: Path) -> Iterator[None]:
     """Keep a second engine from the same home: it would take this one's jobs for orphans."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "engine.lock").open("a") as lock:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        opened = (home / "engine.lock").open("a")
+    except OSError as error:
+        raise LocalEngineError(f"The engine cannot keep its jobs in {home}: {error.strerror}.") from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

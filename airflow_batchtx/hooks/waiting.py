@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
-from airflow_batchtx.errors import JobTimedOut
+from airflow_batchtx.errors import InvalidInput, JobTimedOut, Problem
 from airflow_batchtx.spec.lifecycle import failure, is_final
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.result import TransformResult
@@ -43,8 +43,12 @@ def result(described: Described, prepared: PreparedInput | None = None) -> Trans
 
 
 def named(job: Any) -> str:
-    """Give the name of a job that is named, or given as the result of its task."""
-    return str(job["job_name"] if isinstance(job, Mapping) else job)
+    """Give the name of a job that is named, or given as the result of its task; InvalidInput for anything else."""
+    name = job.get("job_name") if isinstance(job, Mapping) else job
+    if not isinstance(name, str) or not name:
+        remedy = "Give a name, or what a BatchTransformOperator returned, such as run.output."
+        raise InvalidInput("transform job", (Problem("job_name", name, "is no name of a transform job", remedy),))
+    return name
 
 
 @dataclass(slots=True, kw_only=True)

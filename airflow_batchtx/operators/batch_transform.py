@@ -19,7 +19,7 @@ from airflow_batchtx.spec.job import TransformJob, check
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.naming import Identity, job_name
 from airflow_batchtx.spec.prepared import PreparedInput, settled
-from airflow_batchtx.spec.templates import Reference, Text
+from airflow_batchtx.spec.templates import Reference, Text, is_open
 from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger, resumed
 
 Job: TypeAlias = "TransformJob | Mapping[str, Any] | Reference | str"
@@ -58,6 +58,8 @@ class BatchTransformOperator(ConnectedOperator):
         super().__init__(**kwargs)
         if isinstance(job, Mapping):
             check(job)
+        elif not isinstance(job, TransformJob) and not is_open(job):
+            check(rendered(job))
         self.job = _plain(job)
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
         self.wait_for_completion = wait_for_completion

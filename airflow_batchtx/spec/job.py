@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_batchtx.errors import InvalidJob, Problem, refuse
@@ -59,7 +59,7 @@ class TransformJob:
     max_payload_in_mb: Integer | None = None
     invocations_timeout_in_seconds: Integer | None = None
     invocations_max_retries: Integer | None = None
-    environment: Mapping[str, Text] | None = None
+    environment: Mapping[str, Text] | None = field(default=None, repr=False)  # it may hold secrets
 
     input_filter: Text | None = None
     output_filter: Text | None = None
@@ -84,7 +84,7 @@ class TransformJob:
 
     def to_request(self) -> wire.Request:
         """Write the job as a CreateTransformJob request, templates and references in their places."""
-        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        values = {member.name: _plain(getattr(self, member.name)) for member in fields(self)}
         if isinstance(self.tags, Mapping):
             values["tags"] = wire.tag_list(self.tags)
         return wire.coerced(wire.nested(values))
@@ -116,7 +116,7 @@ class TransformJob:
         # The one place where the spec knows Airflow: the name is public here, and a Param is Airflow's.
         from airflow.sdk import Param
 
-        return {name: Param(**field) for name, field in form.fields(names).items()}
+        return {name: Param(**schema) for name, schema in form.fields(names).items()}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], **others: Any) -> TransformJob:

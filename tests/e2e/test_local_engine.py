@@ -109,6 +109,15 @@ def test_the_sample_program_of_aws_runs_unchanged(engine: tuple[subprocess.Popen
     assert json.loads(s3.get_object(Bucket="sample", Key="output/rows.csv.out")["Body"].read()) == [3.0, 7.0]
 
 
+def test_the_demos_data_and_model_can_be_seeded_twice(engine: tuple[subprocess.Popen[str], int]) -> None:
+    for _ in range(2):
+        ran = subprocess.run(
+            [*BATCHTX, "demo", "--seed"], capture_output=True, text=True, check=False, env=variables(engine[1])
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert "late-payments" in ran.stdout
+
+
 def test_it_listens_on_one_loopback_address_alone(engine: tuple[subprocess.Popen[str], int]) -> None:
     # Whoever listens on every address answers at this one too.
     with closing(socket.socket()) as probe:

@@ -33,11 +33,16 @@ def seed(clients: Clients) -> Iterator[str]:
     # us-east-1 takes no location constraint, every other Region wants one.
     region = clients.s3.meta.region_name
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    clients.s3.create_bucket(Bucket=BUCKET, **place)
+    if BUCKET not in {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}:
+        clients.s3.create_bucket(Bucket=BUCKET, **place)
     table = data.scoring.to_csv(index=False).encode()
     clients.s3.put_object(Bucket=BUCKET, Key=f"{HOME}/source/holders.csv", Body=table)
     clients.s3.put_object(Bucket=BUCKET, Key=f"{HOME}/model.tar.gz", Body=packed(model))
     yield f"Create the SageMaker model {MODEL}"
+    # An engine keeps its models; its S3, and so the archive of an earlier one, may be gone.
+    there = clients.sagemaker.list_models(NameContains=MODEL, MaxResults=100)["Models"]
+    if any(model["ModelName"] == MODEL for model in there):
+        clients.sagemaker.delete_model(ModelName=MODEL)
     clients.sagemaker.create_model(
         ModelName=MODEL,
         ExecutionRoleArn=ROLE,

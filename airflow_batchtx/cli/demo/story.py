@@ -21,6 +21,7 @@ from rich.table import Table
 from airflow_batchtx.cli import engine
 from airflow_batchtx.cli.demo import dataset, seeding, watching
 from airflow_batchtx.cli.demo.airflow import Airflow
+from airflow_batchtx.cli.extras import require
 from airflow_batchtx.errors import LocalEngineError
 
 DAG = "late_payments"
@@ -57,6 +58,7 @@ class Steps:
 
 def tell(*, output: Path, keep: bool) -> None:
     """Run the demo from start to end; whatever it started is gone afterwards, also after Ctrl-C or SIGTERM."""
+    require("demo")
     console = Console()
     arrow = "\N{RIGHTWARDS ARROW}"
     console.print(
@@ -78,7 +80,8 @@ def tell(*, output: Path, keep: bool) -> None:
 
 
 def seed() -> None:
-    """Upload the demo's data and model to the local engine that the environment names."""
+    """Upload the demo's data and model to the local engine that the environment names; again, where they are there."""
+    require("demo")
     steps = Steps(Console())
     needed = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER")
     if missing := [name for name in needed if name not in os.environ]:

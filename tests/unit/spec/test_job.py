@@ -168,6 +168,7 @@ def test_values_of_the_environment_are_never_told() -> None:
 
     assert "bad-name" in str(caught.value)
     assert "hunter2" not in str(caught.value) + repr(caught.value)
+    assert "hunter2" not in repr(TransformJob(**{**GOOD, "environment": {"GOOD": "hunter2"}}))
 
 
 def test_templates_and_references_wait_for_their_values() -> None:
