@@ -95,6 +95,11 @@ class TestTheJob:
         with pytest.raises(InvalidJob, match=f"job = '{type(made).__name__}': is no transform job"):
             run(task, FakeHook(FakeSageMaker()))
 
+    @pytest.mark.parametrize("made", ["nope", None, 7, []])
+    def test_that_is_none_and_holds_no_template_is_named_when_the_task_is_made(self, made: Any) -> None:
+        with pytest.raises(InvalidJob, match="is no transform job"):
+            operator(made)
+
     def test_takes_from_a_prepared_input_what_it_does_not_say(self) -> None:
         fake = FakeSageMaker()
 
