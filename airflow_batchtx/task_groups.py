@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import TaskGroup
 
-from airflow_batchtx.errors import InvalidJob, Problem
+from airflow_batchtx.association.request import inside_each_other
+from airflow_batchtx.errors import InvalidInput, InvalidJob, Problem, refuse
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator
+from airflow_batchtx.preparation.request import is_folder, overlaps
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.job import TransformJob
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.prepared import INPUT_PATH
 from airflow_batchtx.spec.templates import Reference, Text
+from airflow_batchtx.spec.uri import S3Uri
 
 Options = Mapping[str, Any]
 
@@ -39,23 +43,25 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
     writes it, so the job's own `input` says where that is: the prefix of the shards. It is made into at least as many
     shards as the job has instances.
 
+    InvalidInput names everything that would be written into what is read, or over it, as far as it is known by now.
+
     `default_args` go to all three tasks (`{"aws_conn_id": "prod", "retries": 2}`); `prepare`, `transform` and
     `associate` are further arguments of one of them (`transform={"deferrable": True}`).
     """
     request = job.to_request() if isinstance(job, TransformJob) else job
+    preparing: dict[str, Any] = {
+        "source": source,
+        "output": _staging(request),
+        "columns": columns,
+        "keep": keep,
+        "min_shards": wire.at(request, BY_NAME["instance_count"].path),
+        **(prepare or {}),
+    }
+    places = preparing["source"], preparing["output"], wire.at(request, BY_NAME["output"].path), output
+    refuse(InvalidInput, "scoring", _overlaps(*places))
     common: Any = dict(default_args or {})  # mypy cannot tell what the converter of this argument takes
     with TaskGroup(group_id, default_args=common) as group:
-        prepared = PrepareInputOperator(
-            task_id="prepare",
-            **{
-                "source": source,
-                "output": _staging(request),
-                "columns": columns,
-                "keep": keep,
-                "min_shards": wire.at(request, BY_NAME["instance_count"].path),
-                **(prepare or {}),
-            },
-        )
+        prepared = PrepareInputOperator(task_id="prepare", **preparing)
         scored = BatchTransformOperator(task_id="transform", job=_reading(job, prepared.output), **(transform or {}))
         AssociateOutputOperator(task_id="associate", result=scored.output, output=output, **(associate or {}))
     return group
@@ -77,3 +83,33 @@ def _reading(job: TransformJob | Mapping[str, Any], prepared: Any) -> TransformJ
     request = wire.copied(job)
     wire.put(request, INPUT_PATH, prepared)
     return request
+
+
+def _overlaps(source: Any, staging: Any, answers: Any, output: Any) -> Iterator[Problem]:
+    """Find, of the four places that data goes to, those which take in or overwrite another."""
+    sources = tuple(_uris(source))
+    folders = [uri for uri in sources if is_folder(uri)]
+    staged = [prefix.as_folder() for prefix in _uris(staging)]
+    shards = [prefix / name for prefix in staged for name in ("shards/", "kept/")]
+    answered = [prefix.as_folder() for prefix in _uris(answers)]
+    for prefix in (prefix.as_folder() for prefix in _uris(output)):
+        taken = [uri for uri in sources if is_folder(uri) or prefix.covers(uri)]
+        yield from inside_each_other(prefix, taken, "the source")
+        written = [*shards, *(prefix / "manifest.json" for prefix in staged)]
+        yield from inside_each_other(prefix, written, "what prepare writes,")
+        yield from inside_each_other(prefix, answered, "the job's own")
+    for prefix in staged:
+        for problem in overlaps(sources, prefix):
+            yield replace(problem, field=BY_NAME["input"].label)
+    for prefix in answered:
+        for taken_from in (other for other in (*folders, *shards) if other.covers(prefix)):
+            rule = f"would have the job write into {taken_from}, which is read"
+            yield Problem(BY_NAME["output"].label, str(prefix), rule, "Choose a prefix beside it.")
+
+
+def _uris(value: Any) -> Iterator[S3Uri]:
+    """Give the URIs among texts; what two templates begin with alike, they render alike."""
+    for text in value if isinstance(value, list | tuple) else [value]:
+        with suppress(ValueError):
+            if isinstance(text, str):
+                yield S3Uri.parse(text)

@@ -103,5 +103,5 @@ def inside_each_other(output: S3Uri, taken: Iterable[S3Uri], whose: str) -> Iter
     for other in taken:
         if output.overlaps(other):
             where = "into" if other.covers(output) else "around"
-            rule = f"would write the table {where} {whose}: {other}"
+            rule = f"would write the table {where} {whose} {other}"
             yield Problem("output", str(output), rule, "Choose a prefix beside it.")

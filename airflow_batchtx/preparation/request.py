@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -98,14 +98,14 @@ def _together(known: Mapping[str, Any]) -> Iterator[Problem]:
     if known.get("columns") == ():
         yield Problem("columns", (), "leaves the model nothing", "Name a column, or leave it out for all.")
     if "output" in known:
-        yield from _overlaps(known.get("source", ()), known["output"])
+        yield from overlaps(known.get("source", ()), known["output"])
 
 
-def _overlaps(source: tuple[S3Uri, ...], output: S3Uri) -> Iterator[Problem]:
+def overlaps(source: Iterable[S3Uri], output: S3Uri) -> Iterator[Problem]:
+    """Find what of the source lies where shards and kept columns are written, or has that inside."""
     for uri in source:
         for written in (output / "shards/", output / "kept/"):
-            inside = written.key.startswith(uri.key) if is_folder(uri) else False
-            if uri.bucket == written.bucket and (inside or uri.key.startswith(written.key)):
+            if written.covers(uri) or (is_folder(uri) and uri.covers(written)):
                 yield Problem("output", str(output), f"would write {written} into what it reads from {uri}", _APART)
                 break
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_batchtx import TransformJob
-from airflow_batchtx.errors import InvalidJob
+from airflow_batchtx.errors import InvalidInput, InvalidJob
 from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.prepared import INPUT_PATH
 from airflow_batchtx.task_groups import scoring
 from tests.fake_sagemaker import REQUEST
@@ -83,3 +85,53 @@ def test_a_job_that_does_not_say_where_its_input_shall_lie() -> None:
     source = Source(task_id="elsewhere").output
     with pytest.raises(InvalidJob, match="must be the prefix that prepare writes to"):
         tasks(job={**JOB.to_request(), "TransformInput": {"DataSource": {"S3DataSource": {"S3Uri": source}}}})
+
+
+# ----------------------------------------------------------------------------------------------- places that overlap
+
+DAY = "s3://lake/day={{ ds }}/"
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ({"output": "s3://lake/day/"}, ["output"]),
+        ({"output": "s3://lake/day"}, ["output"]),
+        ({"output": "s3://lake/day/scored/"}, ["output"]),
+        ({"output": "s3://lake/"}, ["output"]),
+        ({"source": ["s3://lake/a.csv", "s3://lake/x/b.csv"], "output": "s3://lake/x/"}, ["output"]),
+        ({"source": DAY, "output": DAY + "scored/"}, ["output"]),
+        ({"output": "s3://b/staged/"}, ["output"] * 3),
+        ({"output": "s3://b/staged/kept/"}, ["output"]),
+        ({"output": "s3://b/out/scored/"}, ["output"]),
+        ({"job": replace(JOB, output="s3://lake/day/out/")}, ["output"]),
+        ({"job": replace(JOB, output="s3://b/staged/shards/out")}, ["output"]),
+        ({"job": replace(JOB, input=DAY + "in/"), "source": DAY}, ["input"]),
+        ({"prepare": {"output": "s3://lake/day/in/"}}, ["input"]),
+        ({"output": "s3://lake/day/", "job": replace(JOB, input="s3://lake/day/in/")}, ["output"] * 4 + ["input"]),
+    ],
+    ids=str,
+)
+def test_places_that_take_in_one_another_are_refused(options: dict[str, Any], fields: list[str]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        tasks(**options)
+
+    labels = {BY_NAME[name].label: name for name in ("input", "output")}
+    assert [labels.get(problem.field, problem.field) for problem in caught.value.problems] == fields
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"source": "s3://lake/a", "output": "s3://lake/ab/"},
+        {"source": "s3://lake/a.csv", "output": "s3://lake/scored/"},
+        {"output": "s3://b/staged/scored/"},
+        {"output": "s3://lake/days/"},
+        {"source": DAY, "output": "s3://scored/day={{ ds }}/"},
+        {"source": "{{ params.source }}", "output": "{{ params.output }}"},
+        {"job": replace(JOB, output="s3://b/staged/out/")},
+    ],
+    ids=str,
+)
+def test_places_beside_each_other_are_fine(options: dict[str, Any]) -> None:
+    assert len(tasks(**options)) == 3
