@@ -50,6 +50,8 @@ def main(arguments: list[str]) -> None:
         print(listed)
         return
     options = Options(asked.megabytes, asked.objects, asked.rows, asked.rounds, asked.cache)
+    sizes = f"--megabytes {asked.megabytes} --objects {asked.objects} --rows {asked.rows} --rounds {asked.rounds}"
+    command = f"python -m benchmarks {' '.join([*asked.names, sizes])} --write docs/benchmarks.md"
     found = list[Table]()
     for table in tables(asked.names or list(BENCHMARKS), options):
         found.append(table)
@@ -57,10 +59,8 @@ def main(arguments: list[str]) -> None:
             print(json.dumps(asdict(table)), flush=True)
         else:
             print_all([table])
-    if asked.write:
-        sizes = f"--megabytes {asked.megabytes} --objects {asked.objects} --rows {asked.rows} --rounds {asked.rounds}"
-        command = f"python -m benchmarks {' '.join([*asked.names, sizes])} --write {asked.write.name}"
-        asked.write.write_text(document(found, options, command))
+        if asked.write:
+            asked.write.write_text(document(found, options, command))
 
 
 if __name__ == "__main__":
