@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 
-from airflow_batchtx.errors import InvalidData, Problem, refuse
+from airflow_batchtx.errors import InvalidData, MalformedRecord, ObjectNotFound, Problem, refuse
 from airflow_batchtx.preparation.cutting import numbered
 from airflow_batchtx.preparation.request import PrepareRequest
 from airflow_batchtx.preparation.rows import rows
@@ -21,7 +21,10 @@ from airflow_batchtx.storage.port import ObjectStore
 
 log = logging.getLogger(__name__)
 
-_OURS = re.compile(r"part-\d{5,}\.(csv|parquet)")
+# How many objects in the way are named.
+MOST = 10
+# What shards and their kept columns are named, by the folder that they lie in and nothing else does.
+_SHARD = {"shards/": re.compile(r"part-\d{5,}\.csv"), "kept/": re.compile(r"part-\d{5,}\.parquet")}
 
 
 def prepare(store: ObjectStore, request: PrepareRequest) -> PreparedInput:
@@ -32,7 +35,7 @@ def prepare(store: ObjectStore, request: PrepareRequest) -> PreparedInput:
     source, InvalidInput what is wrong with the request. Memory does not grow with the data.
     """
     planned = plan(store, request)
-    refuse(InvalidData, "prepare", _strangers(store, request))
+    refuse(InvalidData, "prepare", islice(_strangers(store, request), MOST))
     clear(store, request)
     try:
         shards = tuple(_shards(store, request, planned))
@@ -49,19 +52,31 @@ def prepare(store: ObjectStore, request: PrepareRequest) -> PreparedInput:
 def clear(store: ObjectStore, request: PrepareRequest) -> None:
     """Take away what a run wrote below the output, its manifest first."""
     store.delete([request.manifest])
-    store.delete(uri for uri in _written(store, request) if _OURS.fullmatch(uri.name))
+    store.delete([uri for folder in _SHARD for uri in _below(store, request, folder) if _is_ours(request, folder, uri)])
 
 
-def _written(store: ObjectStore, request: PrepareRequest) -> Iterator[S3Uri]:
-    return (found.uri for found in chain(store.objects(request.shards), store.objects(request.kept)))
+def _below(store: ObjectStore, request: PrepareRequest, folder: str) -> Iterator[S3Uri]:
+    return (found.uri for found in store.objects(request.output / folder))
+
+
+def _is_ours(request: PrepareRequest, folder: str, uri: S3Uri) -> bool:
+    """Tell by the whole path below the folder, which belongs to this task."""
+    return _SHARD[folder].fullmatch(uri.key[len((request.output / folder).key) :]) is not None
 
 
 def _strangers(store: ObjectStore, request: PrepareRequest) -> Iterator[Problem]:
-    """Find objects that a transform of the shards would take for shards."""
-    for found in store.objects(request.shards):
-        if not _OURS.fullmatch(found.uri.name):
-            remedy = "Take it away, or choose an output prefix that belongs to this task."
-            yield Problem("output", str(found.uri), "is there already and is no shard", remedy)
+    """Find objects that a transform of the shards would take for shards, and a manifest of somebody else."""
+    remedy = "Take it away, or choose an output prefix that belongs to this task."
+    for folder in _SHARD:
+        for uri in _below(store, request, folder):
+            if not _is_ours(request, folder, uri):
+                yield Problem("output", str(uri), "is there already, and no prepare task wrote it", remedy)
+    try:
+        PreparedManifest.read(store.get(request.manifest))
+    except ObjectNotFound:
+        return
+    except MalformedRecord as error:
+        yield Problem("output", str(request.manifest), f"is there already: {error.detail}", remedy)
 
 
 def _nothing(request: PrepareRequest, manifest: PreparedManifest) -> Iterator[Problem]:

@@ -150,14 +150,38 @@ def test_a_rerun_writes_the_same_bytes() -> None:
     assert store.bodies == before
 
 
-def test_a_stranger_among_the_shards_is_refused() -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shards/other.csv",
+        "shards/sub/part-00000.csv",
+        "shards/part-00000.parquet",
+        "kept/sub/part-00000.parquet",
+        "kept/part-00000.csv",
+        "manifest.json",
+    ],
+)
+def test_what_no_prepare_task_wrote_is_refused_and_stays(name: str) -> None:
     store = in_source(a__csv=CSV)
-    store.put(S3Uri("b", "in/shards/other.csv"), b"1\n")
+    run(store, keep=["id"])
+    store.put(S3Uri("b", f"in/{name}"), b"theirs")
+    before = dict(store.bodies)
 
     with pytest.raises(InvalidData) as caught:
-        run(store)
+        run(store, keep=["id"])
 
-    assert [problem.value for problem in caught.value.problems] == ["s3://b/in/shards/other.csv"]
+    assert [problem.value for problem in caught.value.problems] == [f"s3://b/in/{name}"]
+    assert store.bodies == before
+
+
+def test_what_lies_beside_the_folders_stays() -> None:
+    store = in_source(a__csv=CSV)
+    beside = S3Uri("b", "in/part-00000.csv")
+    store.put(beside, b"theirs")
+    run(store, keep=["id"])
+    run(store, keep=["id"])
+
+    assert store.get(beside) == b"theirs"
 
 
 # ------------------------------------------------------------------------------------------------------- the source
