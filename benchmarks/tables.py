@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from airflow_batchtx.association.associate import associate
 from airflow_batchtx.association.request import AssociateRequest
+from airflow_batchtx.errors import ObjectNotFound
 from airflow_batchtx.preparation.prepare import prepare
 from airflow_batchtx.preparation.request import PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
@@ -57,6 +58,8 @@ class Folder:
             yield file
 
     def get(self, uri: S3Uri) -> bytes:
+        if not self.path(uri).exists():
+            raise ObjectNotFound(uri, "NoSuchKey", "")
         return self.path(uri).read_bytes()
 
     def get_range(self, uri: S3Uri, start: int, size: int) -> bytes:
