@@ -89,11 +89,11 @@ def _records(store: ObjectStore, pair: Pair, names: tuple[str, ...]) -> Iterator
         try:
             yield from csv_records.batches(source, names, header=False)
         except pa.ArrowInvalid as error:
-            raise _damage(store, pair.answers.uri, names) from error
+            raise _damage(store, pair.answers.uri, names, error) from error
 
 
-def _damage(store: ObjectStore, uri: S3Uri, names: tuple[str, ...]) -> AssociationError:
-    found = csv_records.damages(store, uri, names, header=False)
+def _damage(store: ObjectStore, uri: S3Uri, names: tuple[str, ...], cause: Exception) -> AssociationError:
+    found = csv_records.damages(store, uri, names, header=False, cause=cause)
     return AssociationError(str(uri), f"{found[0].rule}: {found[0].value!r}", found[0].record)
 
 

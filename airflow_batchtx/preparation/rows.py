@@ -78,10 +78,10 @@ def _csv(store: ObjectStore, table: SourceTable, columns: list[str]) -> Iterator
             for number, batch in enumerate(csv_records.batches(source, columns, header=True), 1):
                 yield batch, number * csv_records.BLOCK
         except pa.ArrowInvalid as error:
-            raise InvalidData("prepare", _damages(store, table, columns)) from error
+            raise InvalidData("prepare", _damages(store, table, columns, error)) from error
 
 
-def _damages(store: ObjectStore, table: SourceTable, columns: list[str]) -> tuple[Problem, ...]:
+def _damages(store: ObjectStore, table: SourceTable, columns: list[str], error: Exception) -> tuple[Problem, ...]:
     uri = table.stored.uri
     return tuple(
         Problem(
@@ -92,7 +92,7 @@ def _damages(store: ObjectStore, table: SourceTable, columns: list[str]) -> tupl
             damage.rule,
             "Mend the object, or leave it out of the source.",
         )
-        for damage in csv_records.damages(store, uri, columns, header=True)
+        for damage in csv_records.damages(store, uri, columns, header=True, cause=error)
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectReader, ObjectStore
 
+# Reads any bytes at all as text, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
+_BYTES = "latin-1"
 # Bytes parsed at once, and by that the longest record.
 BLOCK = 2 * 1024 * 1024
 # How many damaged records are named.
@@ -30,6 +32,18 @@ MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
 }  # fmt: skip
+# What a text is that begins so, and what one is whose only cell holds such a character.
+OPENINGS: Mapping[str, str] = {"{": "JSON Lines", "[": "JSON", "<": "XML or HTML"}
+SEPARATORS: Mapping[str, str] = {"\t": "tabs", ";": "semicolons", "|": "bars"}
+
+
+def looks_like(cells: Sequence[str]) -> str | None:
+    """Say what a first record belongs to, by its cells, if it looks as if that were no CSV with commas."""
+    first = next(iter(cells), "").lstrip()
+    if first[:1] in OPENINGS:
+        return OPENINGS[first[:1]]
+    within = (name for mark, name in SEPARATORS.items() if len(cells) == 1 and mark in first.strip())
+    return next((f"a table whose cells are separated by {name}" for name in within), None)
 
 
 def batches(source: ObjectReader, columns: Sequence[str], *, header: bool) -> Iterator[pa.RecordBatch]:
@@ -38,7 +52,7 @@ def batches(source: ObjectReader, columns: Sequence[str], *, header: bool) -> It
     With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
     record is damaged; `damages` finds out which.
     """
-    with _opened(source, columns, header=header, threads=True, cells=pa.string()) as reader:
+    with _opened(source, columns, header=header, cells=pa.string()) as reader:
         yield from reader
 
 
@@ -68,63 +82,79 @@ class Damage:
     column: str | None = None
 
 
-def damages(store: ObjectStore, uri: S3Uri, columns: Sequence[str], *, header: bool) -> list[Damage]:
-    """Read an object again, slowly, and name the first records that are damaged."""
+def damages(
+    store: ObjectStore, uri: S3Uri, columns: Sequence[str], *, header: bool, cause: Exception | None = None
+) -> list[Damage]:
+    """Read an object again, slowly, and name the first records that are damaged; `cause` if there turn out to be none.
+
+    For then blocks of bytes, and with them the longest record, begin elsewhere than where reading failed.
+    """
     ragged: list[Damage] = []
 
     def remember(row: Any) -> str:
         rule = f"has {row.actual_columns} cells, where {row.expected_columns} are expected"
-        ragged.append(Damage(rule, row.text, row.number - header))
+        ragged.append(Damage(rule, _text(row.text.encode(_BYTES)), row.number - header))
         return "skip" if len(ragged) < MOST else "error"
 
     unreadable: list[Damage] = []
+    names = [name.encode().decode(_BYTES) for name in columns]
     try:
         with (
             store.reader(uri) as source,
-            _opened(source, columns, header=header, threads=False, cells=pa.binary(), invalid=remember) as reader,
+            _opened(Unmarked(source), names, header=header, cells=pa.binary(), invalid=remember) as reader,
         ):
             seen = 0
             for batch in reader:
-                unreadable += _undecodable(batch, seen)
+                unreadable += _undecodable(batch.rename_columns(list(columns)), seen)
                 seen += batch.num_rows
     except pa.ArrowInvalid as error:
         # With a skipped record before it the number of another one is not known.
-        return ragged or unreadable[:MOST] or [Damage(f"holds a record that cannot be read: {error}", None)]
-    return ragged or unreadable[:MOST]
+        cause = error
+    unknown = [Damage(f"holds a record that cannot be read: {cause}", None)] if cause else []
+    return ragged or unreadable[:MOST] or unknown
+
+
+class Unmarked:
+    """A file for Arrow, without the byte order mark at its start: it is looked for in UTF-8 alone."""
+
+    closed = False
+
+    def __init__(self, source: ObjectReader) -> None:
+        start = source.read(len(codecs.BOM_UTF8))
+        self._start, self._source = start.removeprefix(codecs.BOM_UTF8), source
+
+    def read(self, size: int) -> bytes:
+        """Return as many bytes, fewer only at the end."""
+        start, self._start = self._start[:size], self._start[size:]
+        return start + self._source.read(size - len(start)) if len(start) < size else start
 
 
 def _undecodable(batch: Any, before: int) -> Iterator[Damage]:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if not _is_all_text(column):
-            for index, cell in enumerate(column.to_pylist()):
-                if not _is_text(cell):
-                    yield Damage("is not UTF-8", cell, before + index + 1, name)
+        for index, cell in enumerate(column.to_pylist()):
+            read = _text(cell.decode().encode(_BYTES))
+            if isinstance(read, bytes):
+                yield Damage("is not UTF-8", read, before + index + 1, name)
 
 
-def _is_all_text(column: Any) -> bool:
+def _text(data: bytes) -> str | bytes:
+    """Give text, or the bytes that are none."""
     try:
-        column.cast(pa.string())
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _is_text(cell: bytes) -> bool:
-    try:
-        cell.decode()
+        return data.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return data
 
 
-def _opened(
-    source: Any, columns: Sequence[str], *, header: bool, threads: bool, cells: Any, invalid: Any = None
-) -> Any:
+def _opened(source: Any, columns: Sequence[str], *, header: bool, cells: Any, invalid: Any = None) -> Any:
     file: Any = pa.PythonFile(source, mode="r")
     return arrow_csv.open_csv(
         file,
         read_options=arrow_csv.ReadOptions(
-            block_size=BLOCK, use_threads=threads, column_names=None if header else list(columns)
+            block_size=BLOCK,
+            # Damaged records are counted by one thread only.
+            use_threads=invalid is None,
+            encoding=_BYTES if invalid else "utf8",
+            column_names=None if header else list(columns),
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid),
         convert_options=arrow_csv.ConvertOptions(

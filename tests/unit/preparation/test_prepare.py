@@ -281,6 +281,7 @@ def test_a_model_must_be_left_something() -> None:
         (b"x,y\n1,2\n3\n", "row 2", "3"),
         (b"x,y\n1,2,3\n", "row 1", "1,2,3"),
         (b"x,y\n1,2\n3,\xff\n", "row 2, column 'y'", b"\xff"),
+        (b"x,y\n1,2\n\xff,3,4\n", "row 2", b"\xff,3,4"),
         (b'x,y\n1,2\n3,"4\n5"\n', "row 2, column 'y'", "4\n5"),
         (b'x,y\n1,2\n"open,2\n', "row 2", '"open,2'),
     ],

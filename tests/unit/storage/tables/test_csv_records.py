@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import sys
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.storage.tables.csv_records import BLOCK, Damage, batches, damages, head
+from airflow_batchtx.storage.tables.csv_records import BLOCK, Damage, batches, damages, head, looks_like
 from tests.fakes import InMemoryStore
 
 URI = S3Uri("b", "k")
@@ -100,6 +101,9 @@ def test_what_is_no_csv_is_named(body: bytes, named: str) -> None:
             ],
         ),
         (b"a,b\n1,2\n3,\xff\n", [Damage("is not UTF-8", b"\xff", 2, "b")]),
+        (b"\xef\xbb\xbfa,b\n1,2\n3,\xff\n", [Damage("is not UTF-8", b"\xff", 2, "b")]),
+        (b"a,b\n1,2\n3,\xff\xfe,4\n", [Damage("has 3 cells, where 2 are expected", b"3,\xff\xfe,4", 2)]),
+        ("a,b\n1,2\nä,€,4\n".encode(), [Damage("has 3 cells, where 2 are expected", "ä,€,4", 2)]),
         (b"a,b\n1,2\n", []),
     ],
 )
@@ -124,3 +128,46 @@ def test_a_record_of_more_than_two_blocks_is_named() -> None:
 
 def test_not_more_than_ten_are_named() -> None:
     assert len(damages(store(b"a,b\n" + b"1\n" * 99), URI, ("a", "b"), header=True)) == 10
+
+
+def test_columns_of_any_name_are_found_again() -> None:
+    body = "ä,€\n1,ö\n2,".encode() + b"\xff\n"
+
+    assert damages(store(body), URI, ("€", "ä"), header=True) == [Damage("is not UTF-8", b"\xff", 2, "€")]
+
+
+@given(st.binary(max_size=40))
+@pytest.mark.filterwarnings("error")
+def test_any_bytes_are_told_of_by_name(body: bytes) -> None:
+    raised: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, raised.append
+    try:
+        damages(store(b"a,b\n" + body), URI, ("a", "b"), header=True)
+    finally:
+        sys.unraisablehook = before
+
+    assert not raised
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (['{"a":1', '"b":2}'], "JSON Lines"),
+        (["[1", "2]"], "JSON"),
+        ([" <table>"], "XML or HTML"),
+        (["a;b"], "a table whose cells are separated by semicolons"),
+        (["a\tb"], "a table whose cells are separated by tabs"),
+        (["a|b"], "a table whose cells are separated by bars"),
+        (["a;b", "c"], None),
+        (["a"], None),
+        ([], None),
+    ],
+)
+def test_what_is_no_csv_with_commas_looks_like_something(cells: list[str], expected: str | None) -> None:
+    assert looks_like(cells) == expected
+
+
+def test_where_no_damage_is_found_its_cause_is_told() -> None:
+    [damage] = damages(store(b"a\n1\n"), URI, ("a",), header=True, cause=ValueError("straddling"))
+
+    assert damage == Damage("holds a record that cannot be read: straddling", None)
