@@ -10,7 +10,7 @@ import pyarrow as pa
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.errors import AssociationError, MalformedRecord, RowCountMismatch
 from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.port import ObjectReader, ObjectStore
 from airflow_batchtx.storage.tables import csv_records, parquet
 from airflow_batchtx.storage.tables.streams import spooled
 
@@ -29,6 +29,8 @@ def width(store: ObjectStore, pairs: tuple[Pair, ...]) -> int | None:
 
 
 def _width(store: ObjectStore, uri: S3Uri) -> int:
+    with store.reader(uri) as source:
+        _csv(uri, source)
     try:
         return len(csv_records.head(store, uri))
     except MalformedRecord as error:
@@ -87,9 +89,18 @@ def _records(store: ObjectStore, pair: Pair, names: tuple[str, ...]) -> Iterator
         return
     with store.reader(pair.answers.uri) as source:
         try:
-            yield from csv_records.batches(source, names, header=False)
+            yield from csv_records.batches(_csv(pair.answers.uri, source), names, header=False)
         except pa.ArrowInvalid as error:
             raise _damage(store, pair.answers.uri, names, error) from error
+
+
+def _csv(uri: S3Uri, source: ObjectReader) -> csv_records.Peeked:
+    """Refuse answers in JSON, whose braces and quotes would pass for cells."""
+    peeked = csv_records.Peeked(source)
+    if peeked.start.lstrip().startswith((b"{", b"[")):
+        detail = "holds JSON, where text/csv is read: give the job accept='text/csv', or have its model heed Accept"
+        raise AssociationError(str(uri), detail)
+    return peeked
 
 
 def _damage(store: ObjectStore, uri: S3Uri, names: tuple[str, ...], cause: Exception) -> AssociationError:

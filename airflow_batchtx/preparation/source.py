@@ -89,7 +89,7 @@ def _tables(store: ObjectStore, request: PrepareRequest) -> tuple[tuple[SourceTa
         else:
             found |= {stored.uri: stored for stored in listed}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        looked = list(pool.map(partial(_look, store, request.format), found.values()))
+        looked = list(pool.map(partial(_look, store, request), found.values()))
     problems += [result for result in looked if isinstance(result, Problem)]
     return tuple(result for result in looked if isinstance(result, SourceTable)), problems
 
@@ -109,16 +109,29 @@ def _is_data(path: str) -> bool:
     return not any(step.startswith(("_", ".")) for step in path.split("/"))
 
 
-def _look(store: ObjectStore, asked: str | None, stored: StoredObject) -> SourceTable | Problem:
+def _look(store: ObjectStore, request: PrepareRequest, stored: StoredObject) -> SourceTable | Problem:
     name = stored.uri.name.lower()
-    kind = asked or next((kind for end, kind in FORMATS.items() if name.endswith(end)), None)
+    kind = request.format or next((kind for end, kind in FORMATS.items() if name.endswith(end)), None)
     if kind is None:
         rule = f"has a name that ends in none of {', '.join(FORMATS)}"
         return Problem("source", str(stored.uri), rule, "Give format=, or name the objects that are meant.")
     try:
-        return SourceTable(stored, kind, _SCHEMAS[kind](store, stored))
+        table = SourceTable(stored, kind, _SCHEMAS[kind](store, stored))
     except MalformedRecord as error:
         return Problem("source", str(stored.uri), error.detail, "Give what it is, or leave it out of the source.")
+    return _other(table, request) or table
+
+
+def _other(table: SourceTable, request: PrepareRequest) -> Problem | None:
+    """Find a header that belongs to no CSV with commas, unless its first cell is a column that is asked for."""
+    names = table.schema.names
+    if table.format != "csv" or names[0] in (*(request.columns or ()), *request.keep):
+        return None
+    if (found := csv_records.looks_like(names)) is None:
+        return None
+    rule = f"looks like {found}, where CSV with commas and a header is read"
+    remedy = "Convert it to CSV or Parquet, or name its first column in columns or keep if that is its name."
+    return Problem("source", str(table.stored.uri), rule, remedy)
 
 
 def _csv_schema(store: ObjectStore, stored: StoredObject) -> pa.Schema:

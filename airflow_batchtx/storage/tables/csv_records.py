@@ -24,6 +24,8 @@ from airflow_batchtx.storage.port import ObjectReader, ObjectStore
 _BYTES = "latin-1"
 # Bytes parsed at once, and by that the longest record.
 BLOCK = 2 * 1024 * 1024
+# Bytes read to see what an object begins with.
+PEEK = 64
 # How many damaged records are named.
 MOST = 10
 MAGIC = {
@@ -46,7 +48,7 @@ def looks_like(cells: Sequence[str]) -> str | None:
     return next((f"a table whose cells are separated by {name}" for name in within), None)
 
 
-def batches(source: ObjectReader, columns: Sequence[str], *, header: bool) -> Iterator[pa.RecordBatch]:
+def batches(source: ObjectReader | Peeked, columns: Sequence[str], *, header: bool) -> Iterator[pa.RecordBatch]:
     """Yield the columns as text, batch by batch, the same batches for the same object.
 
     With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
@@ -101,7 +103,7 @@ def damages(
     try:
         with (
             store.reader(uri) as source,
-            _opened(Unmarked(source), names, header=header, cells=pa.binary(), invalid=remember) as reader,
+            _opened(Peeked(source), names, header=header, cells=pa.binary(), invalid=remember) as reader,
         ):
             seen = 0
             for batch in reader:
@@ -114,18 +116,25 @@ def damages(
     return ragged or unreadable[:MOST] or unknown
 
 
-class Unmarked:
-    """A file for Arrow, without the byte order mark at its start: it is looked for in UTF-8 alone."""
+class Peeked:
+    """A file for Arrow whose `start` is known before: up to its first bytes that are not blank, and no byte order mark.
+
+    Arrow looks for the mark in UTF-8 alone.
+    """
 
     closed = False
 
     def __init__(self, source: ObjectReader) -> None:
-        start = source.read(len(codecs.BOM_UTF8))
-        self._start, self._source = start.removeprefix(codecs.BOM_UTF8), source
+        start = data = source.read(PEEK)
+        while data and not start.strip():
+            data = source.read(PEEK)
+            start += data
+        self.start = start.removeprefix(codecs.BOM_UTF8)
+        self._ahead, self._source = self.start, source
 
     def read(self, size: int) -> bytes:
         """Return as many bytes, fewer only at the end."""
-        start, self._start = self._start[:size], self._start[size:]
+        start, self._ahead = self._ahead[:size], self._ahead[size:]
         return start + self._source.read(size - len(start)) if len(start) < size else start
 
 

@@ -398,6 +398,34 @@ def test_an_answer_that_cannot_be_read_is_named(answers: bytes, record: int | No
     assert written(store) == []
 
 
+@pytest.mark.parametrize("body", [b'{"score":1,"label":"x"}\n', b" \n" * 99 + b"[1,2]\n", b'\xef\xbb\xbf{"a":1}'])
+def test_answers_in_json_are_refused_before_anything_is_touched(body: bytes) -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n5\n")
+    run(store)
+    store.put(S3Uri("b", "out/part-00000.csv.out"), body * 3)
+    before = dict(store.bodies)
+
+    with pytest.raises(AssociationError, match="accept='text/csv'") as caught:
+        run(store)
+
+    assert caught.value.uri == "s3://b/out/part-00000.csv.out"
+    assert store.bodies == before
+
+
+def test_answers_in_json_are_refused_in_every_object() -> None:
+    with pytest.raises(AssociationError, match="holds JSON") as caught:
+        run(Scored(b"a\nb\nc\n", b'{"a":1}\n{"a":2}\n'))
+
+    assert caught.value.uri == "s3://b/out/part-00001.csv.out"
+
+
+def test_quoted_json_is_a_cell() -> None:
+    store = Scored(b'"{""a"": 1}"\nb\nc\n', b"4\n5\n")
+    run(store)
+
+    assert table(store)["prediction"].to_pylist() == ['{"a": 1}', "b", "c", "4", "5"]
+
+
 def test_all_outputs_must_have_the_same_columns() -> None:
     with pytest.raises(AssociationError) as caught:
         run(Scored(b"1\n2\n3\n", b"4,5\n6,7\n"))

@@ -259,6 +259,40 @@ def test_everything_that_cannot_be_read_is_told_at_once() -> None:
     ]
 
 
+NO_CSV = {
+    "JSON Lines": b'{"id":1,"x":2}\n{"id":2,"x":3}\n',
+    "JSON": b"[\n1]\n",
+    "XML or HTML": b"\xef\xbb\xbf<table>\n",
+    "semicolons": b"id;x\n1;2\n",
+    "tabs": b"id\tx\n1\t2\n",
+    "bars": b"id|x\n1|2\n",
+}
+
+
+@pytest.mark.parametrize("looks", NO_CSV)
+@pytest.mark.parametrize("options", [{}, {"columns": ["x"], "keep": ["id"]}], ids=str)
+def test_a_csv_that_is_none_is_told_what_it_looks_like(looks: str, options: dict[str, Any]) -> None:
+    [problem] = problems(in_source(a__csv=NO_CSV[looks]), **options)
+
+    assert (problem.field, problem.value) == ("source", "s3://b/src/a.csv")
+    assert looks in problem.rule
+
+
+@pytest.mark.parametrize(
+    ("body", "options"),
+    [
+        (b"a;b\n1\n", {"columns": ["a;b"]}),
+        (b"<id>,x\n1,1\n", {"keep": ["<id>"]}),
+        (b"a|b,x\n1,1\n", {"columns": ["x"]}),
+    ],
+)
+def test_strange_names_may_be_asked_for(body: bytes, options: dict[str, Any]) -> None:
+    store = in_source(a__csv=body)
+    run(store, **options)
+
+    assert shards(store) == ["1\n"]
+
+
 @pytest.mark.parametrize("bodies", [{}, {"_SUCCESS": b"x"}, {"a__csv": b""}, {"a__csv": b"x\n"}], ids=str)
 def test_a_source_without_rows_is_refused(bodies: dict[str, bytes]) -> None:
     store = InMemoryStore(buckets=["b"])
