@@ -55,7 +55,10 @@ def test_an_error_survives_pickling_with_its_data_and_its_text(kind: type[BatchT
 
 
 def test_every_error_of_the_package_is_in_one_module() -> None:
-    assert {kind.__module__ for kind in kinds()} == {errors.__name__}
+    ours = {kind.__module__ for kind in kinds() if kind.__module__.startswith("airflow_batchtx.")}
+
+    # A sensor's timeout is Airflow's error as well, so it lies where Airflow may be imported.
+    assert ours - {"airflow_batchtx.sensors.batch_transform"} == {errors.__name__}
 
 
 def test_nothing_is_refused_without_a_problem() -> None:
