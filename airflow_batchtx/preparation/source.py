@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
 
 import pyarrow as pa
 
 from airflow_batchtx.errors import InvalidData, MalformedRecord, Problem, StorageError, refuse
+from airflow_batchtx.preparation.arrow_types import KNOWN, type_named
 from airflow_batchtx.preparation.request import FORMATS, PrepareRequest, is_folder
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
@@ -59,20 +59,12 @@ def plan(store: ObjectStore, request: PrepareRequest) -> Plan:
 def _types(request: PrepareRequest) -> tuple[dict[str, pa.DataType], list[Problem]]:
     types, problems = {}, []
     for name, text in request.types.items():
-        if (kind := _type_of(text)) is None:
-            remedy = "Names are int64, double, string, bool, date32, timestamp[us] and such."
-            problems.append(Problem(f"types[{name!r}]", text, "is no Arrow type", remedy))
+        if (kind := type_named(text)) is None:
+            rule = f"is not among the types that kept columns can be given: {KNOWN}"
+            problems.append(Problem(f"types[{name!r}]", text, rule, "Leave it out to keep the column as it is."))
         else:
             types[name] = kind
     return types, problems
-
-
-def _type_of(text: str) -> pa.DataType | None:
-    known: Any = pa.type_for_alias
-    try:
-        return cast("pa.DataType", known(text))
-    except ValueError:
-        return None
 
 
 # ------------------------------------------------------------------------------------------------ the objects
