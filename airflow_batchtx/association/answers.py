@@ -111,11 +111,22 @@ def _damage(store: ObjectStore, uri: S3Uri, names: tuple[str, ...], cause: Excep
 # ------------------------------------------------------------------------------------------------------- the rows
 
 
+def kept_schema(store: ObjectStore, uri: S3Uri) -> pa.Schema:
+    """Read which columns were kept; AssociationError if that cannot be read."""
+    try:
+        return parquet.schema_of(store, store.stat(uri))
+    except MalformedRecord as error:
+        raise AssociationError(str(uri), f"{error.detail}; prepare the input anew") from error
+
+
 def _kept(store: ObjectStore, uri: S3Uri, rows: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with spooled(store, uri) as file:
-        if (count := parquet.row_count(file)) != rows:
-            raise AssociationError(str(uri), f"has {count} rows of kept columns, where {rows} were prepared")
-        yield from parquet.batches(file, schema.names)
+        try:
+            if (count := parquet.row_count(file)) != rows:
+                raise AssociationError(str(uri), f"has {count} rows of kept columns, where {rows} were prepared")
+            yield from parquet.batches(file, schema.names)
+        except MalformedRecord as error:
+            raise AssociationError(str(uri), f"{error.detail}; prepare the input anew") from error
 
 
 def _numbered(source: S3Uri, rows: int) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_batchtx.association.answers import UNPREPARED, answered, width
+from airflow_batchtx.association.answers import UNPREPARED, answered, kept_schema, width
 from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
 from airflow_batchtx.association.pairing import Pair, pairs, prepared
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
@@ -20,7 +20,7 @@ from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables.csv_text import CsvSink, is_textual
-from airflow_batchtx.storage.tables.parquet import ParquetSink, schema_of
+from airflow_batchtx.storage.tables.parquet import ParquetSink
 from airflow_batchtx.storage.tables.streams import DigestWriter
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _published(
 
 def _columns(store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...]) -> Columns:
     kept = paired[0].kept
-    known = UNPREPARED if kept is None else schema_of(store, store.stat(kept))
+    known = UNPREPARED if kept is None else kept_schema(store, kept)
     count = width(store, paired) or len(request.predictions or ("prediction",))
     names = ("prediction",) if count == 1 else tuple(f"prediction_{index}" for index in range(count))
     asked = dict.fromkeys(names) if request.predictions is None else request.predictions

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_batchtx.errors import InvalidData, Problem
+from airflow_batchtx.errors import InvalidData, MalformedRecord, Problem
 from airflow_batchtx.preparation.source import Plan, SourceTable
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import csv_records, csv_text, parquet
@@ -17,6 +17,7 @@ from airflow_batchtx.storage.tables.streams import spooled
 
 # How many wrong cells are named.
 MOST = 10
+_MEND = "Mend the object, or leave it out of the source."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _damages(store: ObjectStore, table: SourceTable, columns: list[str], error: 
             + (f", column {damage.column!r}" if damage.column else ""),
             damage.value,
             damage.rule,
-            "Mend the object, or leave it out of the source.",
+            _MEND,
         )
         for damage in csv_records.damages(store, uri, columns, header=True, cause=error)
     )
@@ -98,10 +99,14 @@ def _damages(store: ObjectStore, table: SourceTable, columns: list[str], error: 
 
 def _parquet(store: ObjectStore, table: SourceTable, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
     with spooled(store, table.stored.uri) as file:
-        total, seen = parquet.row_count(file), 0
-        for batch in parquet.batches(file, columns):
-            seen += batch.num_rows
-            yield batch, table.stored.size * seen // total
+        try:
+            total, seen = parquet.row_count(file), 0
+            for batch in parquet.batches(file, columns):
+                seen += batch.num_rows
+                yield batch, table.stored.size * seen // total
+        except MalformedRecord as error:
+            uri = str(table.stored.uri)
+            raise InvalidData("prepare", (Problem("source", uri, error.detail, _MEND),)) from error
 
 
 _READERS = {"csv": _csv, "parquet": _parquet}

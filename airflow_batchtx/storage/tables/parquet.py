@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -24,27 +25,46 @@ ROW_GROUP = 16 * 1024 * 1024
 
 def schema_of(store: ObjectStore, found: StoredObject) -> pa.Schema:
     """Read the schema of an object from its footer alone; MalformedRecord if it is no Parquet."""
-    try:
-        file: Any = RangedFile(store, found)
+    file: Any = RangedFile(store, found)
+    with _typed_errors("is no Parquet"):
         return pq.read_schema(file)
-    except pa.ArrowInvalid as error:
-        raise MalformedRecord(f"is no Parquet: {error}") from error
 
 
 def row_count(file: BinaryIO) -> int:
-    """Count the rows of a file by its footer."""
-    return pq.ParquetFile(file).metadata.num_rows
+    """Count the rows of a file by its footer; MalformedRecord if it is no Parquet."""
+    with _typed_errors("is no Parquet"):
+        return pq.ParquetFile(file).metadata.num_rows
 
 
 def batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the columns in the order asked for, batch by batch, the same batches for the same object."""
+    """Yield the columns in the order asked for, batch by batch, the same batches for the same object.
+
+    MalformedRecord says that the file is damaged, and behind which row.
+    """
     # Without a buffer size a whole row group's columns would be held in memory.
     least, most = COLUMN_READ_AHEAD
     read_ahead = max(least, min(most, READ_AHEAD // max(len(columns), 1)))
-    source = pq.ParquetFile(file, buffer_size=read_ahead, pre_buffer=False)
-    rows = _batch_rows(source.metadata, frozenset(columns))
-    for batch in source.iter_batches(batch_size=rows, columns=list(columns)):
+    with _typed_errors("is no Parquet"):
+        source = pq.ParquetFile(file, buffer_size=read_ahead, pre_buffer=False)
+        rows = _batch_rows(source.metadata, frozenset(columns))
+        found = source.iter_batches(batch_size=rows, columns=list(columns))
+    seen = 0
+    while True:
+        with _typed_errors(f"is damaged behind row {seen}"):
+            batch = next(found, None)
+        if batch is None:
+            return
+        seen += batch.num_rows
         yield batch.select(list(columns))
+
+
+@contextmanager
+def _typed_errors(what: str) -> Iterator[None]:
+    # Of a page that does not decompress, Arrow raises an OSError.
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise MalformedRecord(f"{what}: {error}") from error
 
 
 def _batch_rows(metadata: Any, columns: frozenset[str]) -> int:

@@ -28,6 +28,7 @@ from airflow_batchtx.spec.manifest import PreparedManifest, Shard, SourceObject
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
 from tests.fakes import InMemoryStore
+from tests.tables import corrupt_parquet
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -375,6 +376,31 @@ def test_kept_columns_of_another_length_are_refused() -> None:
         run(store)
 
     assert caught.value.uri == "s3://b/in/kept/part-00001.parquet"
+
+
+KEPT = pa.table({"id": [f"{number}" * 9 for number in range(3)]})
+
+
+@pytest.mark.parametrize("body", [corrupt_parquet(KEPT), b"PAR1"], ids=["page", "footer"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_damaged_kept_columns_are_named(body: bytes, number: int) -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n5\n6\n")
+    manifest = PreparedManifest.read(store.get(S3Uri("b", "in/manifest.json")))
+    shards = tuple(replace(shard, rows=3) for shard in manifest.shards)
+    store.put(S3Uri("b", "in/manifest.json"), replace(manifest, shards=shards).to_json())
+    store.put(S3Uri("b", f"in/kept/part-{number:05}.parquet"), body)
+    store.put(S3Uri("b", f"in/kept/part-{1 - number:05}.parquet"), whole(KEPT))
+
+    with pytest.raises(AssociationError, match="anew") as caught:
+        run(store, {"rows": 6})
+
+    assert caught.value.uri == f"s3://b/in/kept/part-{number:05}.parquet"
+
+
+def whole(kept: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(kept, file)
+    return file.getvalue()
 
 
 def test_a_manifest_that_is_none_is_refused() -> None:

@@ -16,6 +16,7 @@ from airflow_batchtx.spec.manifest import PreparedManifest
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fakes import InMemoryStore
+from tests.tables import corrupt_parquet
 
 CSV = b"id,x,name\n007,1.10,Ann\n8,,Bob\n"
 
@@ -327,6 +328,14 @@ def test_a_damaged_row_is_named(body: bytes, where: str, value: object) -> None:
     assert problem.value == value
 
 
+def test_a_damaged_parquet_is_named() -> None:
+    body = corrupt_parquet(pa.table({"x": [f"{number}" * 9 for number in range(999)]}))
+    [problem] = problems(in_source(a__csv=b"x\n1\n", b__parquet=body))
+
+    assert problem.value == "s3://b/src/b.parquet"
+    assert problem.rule.startswith("is damaged behind row 0")
+
+
 def test_a_line_break_may_be_kept() -> None:
     store = in_source(a__csv=b'id,x\n"a\nb",1\n')
     run(store, keep=["id"])
@@ -344,6 +353,14 @@ def test_kept_columns_of_csv_take_the_types_that_are_given() -> None:
 
     assert kept(store).schema.types == [pa.int64(), pa.date32()]
     assert kept(store)["id"].to_pylist() == [7, None]
+
+
+def test_types_may_have_parameters() -> None:
+    store = in_source(a__csv=b"id,when,x\n1.50,2026-01-02T00:00:00Z,1\n")
+    run(store, keep=["id", "when"], types={"id": "decimal128(10,2)", "when": "timestamp[us, tz=UTC]"})
+
+    assert kept(store).schema.types == [pa.decimal128(10, 2), pa.timestamp("us", "UTC")]
+    assert str(kept(store)["id"][0].as_py()) == "1.50"
 
 
 def test_what_is_not_of_its_type_is_named() -> None:

@@ -12,6 +12,7 @@ from airflow_batchtx.storage.tables import parquet
 from airflow_batchtx.storage.tables.parquet import ParquetSink, batches, row_count, schema_of
 from airflow_batchtx.storage.tables.streams import DigestWriter, spooled
 from tests.fakes import InMemoryStore
+from tests.tables import corrupt_parquet
 
 URI = S3Uri("b", "k")
 
@@ -74,3 +75,11 @@ def test_an_empty_table_has_a_schema() -> None:
     ParquetSink(DigestWriter(target), TABLE.schema).close()
 
     assert pq.read_table(io.BytesIO(target.getvalue())).schema.equals(TABLE.schema)
+
+
+def test_a_page_that_does_not_decompress_is_told_of() -> None:
+    table = pa.table({"a": [f"{number}" * 9 for number in range(999)]})
+    store = InMemoryStore({str(URI): corrupt_parquet(table)})
+
+    with spooled(store, URI) as file, pytest.raises(MalformedRecord, match="damaged behind row 0"):
+        list(batches(file, ["a"]))
