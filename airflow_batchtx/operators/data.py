@@ -99,7 +99,8 @@ class AssociateOutputOperator(DataOperator):
     task's output; what is known when the DAG is parsed is checked then.
 
     :param result: what the transform task returned: `run.output`.
-    :param output: the S3 prefix of the table; a rerun replaces the parts that an earlier run wrote there.
+    :param output: the S3 prefix of the table; a rerun replaces the parts that an earlier run wrote there. Parts that no
+        associate task wrote are never replaced: they are refused, and so is a prefix that overlaps the data it joins.
     :param format: "parquet" or "csv".
     :param predictions: names of the model's columns, or a mapping of names to types ("int64", "double", "string");
         None for `prediction`, or `prediction_0` and so on, in the narrowest types that hold them.
