@@ -13,7 +13,14 @@ from airflow_batchtx.engine.api import Api, Request, refusal
 from airflow_batchtx.engine.containers import RUNNING, containers
 from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.registry import Model
-from airflow_batchtx.errors import InvalidFaults, InvalidJsonPath, InvalidManifest, StorageError
+from airflow_batchtx.errors import (
+    AccessDenied,
+    BucketNotFound,
+    InvalidFaults,
+    InvalidJsonPath,
+    InvalidManifest,
+    ObjectNotFound,
+)
 from airflow_batchtx.planning.addresses import address, is_address
 from airflow_batchtx.records import jsonpath
 from airflow_batchtx.spec import limits
@@ -86,7 +93,8 @@ def check_input(api: Api, request: Request, model: Model) -> None:
         detail = ""
     except InvalidManifest as error:
         raise refusal(f'Invalid manifest file "{uri}" given in input data source: {error}.') from error
-    except StorageError as error:
+    except (ObjectNotFound, BucketNotFound, AccessDenied) as error:
+        # Anything else is not the caller's fault: the call fails, and clients try again.
         detail = f" Error message from S3: {error.detail}"
     bucket, role = address(uri).bucket, model.request.get("ExecutionRoleArn", "")
     # Text: aws/amazon-sagemaker-examples#2270, #2414, #2268.

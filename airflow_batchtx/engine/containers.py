@@ -39,6 +39,7 @@ class Prepared:
 
     containers: tuple[tuple[Mapping[str, Any], Path | None], ...]
     job_environment: Mapping[str, str]
+    region: str
     terms: Terms
     packages: Path
     docker: str | None
@@ -59,8 +60,10 @@ class Prepared:
 
     def _environment(self, container: Mapping[str, Any]) -> dict[str, str]:
         wishes = self.terms.wishes
+        # Containers are told the Region of their job; what model or job say of it counts more.
+        region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), self.region)
         return environment(
-            container.get("Environment", {}),
+            region | container.get("Environment", {}),
             self.job_environment,
             max_concurrent_transforms=wishes.max_concurrent_transforms,
             max_payload_in_mb=wishes.max_payload_in_mb,

@@ -46,7 +46,7 @@ def decoded(body: bytes) -> object:
     """Read a request's JSON; no body is an empty request."""
     try:
         return json.loads(body) if body else {}
-    except ValueError as error:  # broken JSON, and bytes that are no UTF-8
+    except (ValueError, RecursionError) as error:  # broken JSON, bytes that are no UTF-8, nesting without an end
         raise RequestRefused("SerializationException", f"The body is not JSON: {error}") from error
 
 

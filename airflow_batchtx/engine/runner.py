@@ -138,6 +138,8 @@ class Runner:
             log.info("%s: stopped", run.job.name)
         except BatchTransformError as error:
             log.warning("%s: %s", run.job.name, error)
+            # No object is to blame, so no instance has said it.
+            self._sink(run.job).data_log(self._instance_name(), str(error))
             reason = reasons.reason(error)
         except Exception:
             log.exception("%s: the engine failed", run.job.name)
@@ -156,9 +158,9 @@ class Runner:
         return self._transformed(run, Interference(faults.fail_every, faults.drop_every))
 
     def _transformed(self, run: _Run, interference: Interference) -> str | None:
-        prefix, todo = self._shares(run.job)
-        sink = self._workplace.logs(self._folder(run.job) / "logs")
+        sink = self._sink(run.job)
         self._workplace.telemetry.begins(run.job, self._folder(run.job) / "logs")
+        prefix, todo = self._shares(run.job)
         with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
             if (started := self._registry.mark_started(run.job)) is None:
                 raise TransformStopped
@@ -190,12 +192,13 @@ class Runner:
         prepared = Prepared(
             unpacked(place.store, job.model, folder / "models"),
             job.request.get("Environment", {}),
+            job.region,
             agreed,
             packages=place.home / "packages",
             docker=place.docker,
         )
         for share in todo:
-            name = f"i-{secrets.token_hex(9)[:17]}-{int(place.clock())}"
+            name = self._instance_name()
             order = Order(
                 containers=tuple(prepared.orders(name, sink)),
                 terms=agreed,
@@ -204,6 +207,12 @@ class Runner:
                 ping_seconds=place.ping_seconds,
             )
             yield name, order
+
+    def _instance_name(self) -> str:
+        return f"i-{secrets.token_hex(9)[:17]}-{int(self._workplace.clock())}"
+
+    def _sink(self, job: Job) -> LogSink:
+        return self._workplace.logs(self._folder(job) / "logs")
 
     def _folder(self, job: Job) -> Path:
         return self._workplace.home / "jobs" / job.region / job.name.lower()

@@ -28,6 +28,17 @@ def transform_fn(model, data, content_type, accept):
 """
 
 
+LOCATED = """
+import os
+
+def model_fn(model_dir):
+    return None
+
+def transform_fn(model, data, content_type, accept):
+    return os.environ["AWS_REGION"] + " " + os.environ["AWS_DEFAULT_REGION"], accept
+"""
+
+
 def desk_at(engine: Engine, models: Models) -> Desk:
     """Give a desk at an engine that is not everybody's."""
     bucket = f"bucket-{uuid4().hex[:12]}"
@@ -64,6 +75,23 @@ def logs(desk: Desk, job: str) -> dict[str, str]:
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
     (instance,) = {name.split("/")[0].removesuffix(".log") for name in found}
     return {name.removeprefix(instance): text for name, text in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"), [({}, "eu-west-1 eu-west-1"), ({"AWS_REGION": "ap-south-1"}, "ap-south-1 eu-west-1")]
+)
+def test_a_container_is_told_the_region_of_its_job(desk: Desk, environment: dict[str, str], told: str) -> None:
+    desk.put_at("in/a.csv", b"1")
+    desk.put_at("located.tar.gz", packed({"code/inference.py": LOCATED}))
+    client, name = desk.engine.sagemaker("eu-west-1"), f"located-{uuid4().hex[:8]}"
+    container = {"Image": "i", "ModelDataUrl": f"s3://{desk.bucket}/located.tar.gz", "Environment": environment}
+    client.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    client.create_transform_job(**desk.request(name, TransformJobName=name))
+
+    waiter = client.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+    assert desk.get("out/a.csv.out").decode() == told
 
 
 def test_what_one_container_answers_the_next_is_asked(desk: Desk) -> None:

@@ -125,3 +125,10 @@ def test_a_job_that_cannot_write_what_it_captured_fails(desk: Desk, echo: str) -
     assert job["TransformJobStatus"] == "Failed"
     assert job["FailureReason"] == "ClientError: See job logs for more information"
     assert desk.keys("out/") == ["out/a.csv.out", "out/day=1/b.csv.out"]
+
+
+def test_what_fails_a_job_as_a_whole_is_told_in_its_logs(desk: Desk, echo: str) -> None:
+    job = desk.run(echo, DataCaptureConfig={"DestinationS3Uri": "s3://no-bucket-of-this-name/captured/"})
+
+    assert job["FailureReason"] == "ClientError: See job logs for more information"
+    assert "s3://no-bucket-of-this-name/captured/" in desk.data_log(job["TransformJobName"])

@@ -33,7 +33,7 @@ def test_the_region_is_the_one_that_was_signed_for(headers: dict[str, str], regi
     assert protocol.region(headers, "here") == region
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff", b"{} {}"])
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"{} {}", b"[" * 100_000], ids=["cut", "no text", "two", "deep"])
 def test_a_body_that_is_no_json(body: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
         protocol.decoded(body)
