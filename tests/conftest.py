@@ -1,4 +1,4 @@
-"""What tests share: an S3 that answers over HTTP, one for the whole run."""
+"""What tests share, one for the whole run: an S3 that answers over HTTP, and a model server."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from hypothesis import settings
+
+from tests.engines import Desk, Engine, Models, model_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,6 +56,20 @@ def bucket(s3_client: S3Client) -> str:
     """The name of a new, empty bucket."""
     s3_client.create_bucket(Bucket=(name := f"bucket-{uuid4().hex[:12]}"))
     return name
+
+
+@pytest.fixture(scope="session")
+def models() -> Iterator[Models]:
+    with model_server() as models:
+        yield models
+
+
+@pytest.fixture
+def desk(engine: Engine, models: Models) -> Desk:
+    """A desk with a bucket of its own, at the engine of the folder that the test lies in."""
+    bucket = f"bucket-{uuid4().hex[:12]}"
+    engine.s3.create_bucket(Bucket=bucket)
+    return Desk(engine, models, bucket)
 
 
 @cache

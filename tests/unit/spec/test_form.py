@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from airflow_batchtx import TransformJob
 from airflow_batchtx.errors import InvalidJob
@@ -41,7 +42,7 @@ def test_every_member_is_a_field_that_airflow_reads_and_whose_default_holds(name
 def test_a_wrong_value_is_refused_by_the_form(name: str, wrong: object) -> None:
     param = TransformJob.params(name)[name]
 
-    with pytest.raises(Exception, match=r"."):
+    with pytest.raises(ParamValidationError):
         param.resolve(wrong)
 
 
