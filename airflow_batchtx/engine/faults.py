@@ -25,11 +25,13 @@ class Faults:
     """What is to go wrong; by default nothing.
 
     `provisioning_seconds` pass before a job starts. `capacity_error` then fails it, for all instance types or for those
-    listed. Of an instance's calls to a container every `fail_every`-th is answered with 500 in the container's place,
-    and every `drop_every`-th reaches it, but its answer is lost; 0 is never. A call that is made again counts again.
+    listed. A job that has started ends no sooner than `transform_seconds` later. Of an instance's calls to a container
+    every `fail_every`-th is answered with 500 in the container's place, and every `drop_every`-th reaches it, but its
+    answer is lost; 0 is never. A call that is made again counts again.
     """
 
     provisioning_seconds: Number = 0
+    transform_seconds: Number = 0
     capacity_error: bool | tuple[str, ...] = False
     fail_every: int = 0
     drop_every: int = 0
@@ -83,9 +85,11 @@ def _is_capacity(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
 
+_SECONDS = (_is_number, "must be a number of seconds, 0 or more")
 _COUNT = (_is_count, "must be a whole number, 0 (never) or more")
 _RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "provisioning_seconds": (_is_number, "must be a number of seconds, 0 or more"),
+    "provisioning_seconds": _SECONDS,
+    "transform_seconds": _SECONDS,
     "capacity_error": (_is_capacity, "must be true, false or a list of instance types"),
     "fail_every": _COUNT,
     "drop_every": _COUNT,

@@ -155,9 +155,9 @@ class Runner:
             raise TransformStopped
         if faults.lacks(run.job.request["TransformResources"]["InstanceType"]):
             return reasons.CAPACITY_ERROR
-        return self._transformed(run, Interference(faults.fail_every, faults.drop_every))
+        return self._transformed(run, faults)
 
-    def _transformed(self, run: _Run, interference: Interference) -> str | None:
+    def _transformed(self, run: _Run, faults: Faults) -> str | None:
         sink = self._sink(run.job)
         self._workplace.telemetry.begins(run.job, self._folder(run.job) / "logs")
         prefix, todo = self._shares(run.job)
@@ -165,13 +165,14 @@ class Runner:
             if (started := self._registry.mark_started(run.job)) is None:
                 raise TransformStopped
             orders = self._orders(run.job, todo, folder, sink, terms(run.job.request, started=started))
+            interference = Interference(faults.fail_every, faults.drop_every)
             told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             for (name, order), instance in zip(orders, instances, strict=True):
                 instance.tell(replace(order, interference=interference).to_json())
                 used = partial(self._workplace.telemetry.used, run.job, name)
                 threading.Thread(target=_listen, args=(instance, name, sink, used, told), daemon=True).start()
             failures = [told.get() for _ in instances]
-        if run.stopping.is_set():
+        if run.stopping.wait(started + faults.transform_seconds - self._workplace.clock()):
             raise TransformStopped
         if (reason := reasons.gravest(failure for failure in failures if failure)) is None:
             done = chain.from_iterable(todo)

@@ -17,7 +17,7 @@ from airflow_batchtx.errors import ModelFailed
 from airflow_batchtx.modelserver.client import ModelClient
 from airflow_batchtx.spec.uri import S3Uri
 from tests.engines import Desk, Engine, Models, running_engine
-from tests.integration.engine.test_life import failing, own_desk
+from tests.integration.engine.test_life import eventually, failing, own_desk
 from tests.integration.engine.test_running import CSV
 
 NO_CAPACITY = (
@@ -48,6 +48,24 @@ def test_provisioning_takes_its_time_and_can_be_stopped(desk: Desk, echo: str) -
     assert described["TransformJobStatus"] == "InProgress"
     assert "TransformStartTime" not in described
     assert desk.ended(waiting)["TransformJobStatus"] == "Stopped"
+
+
+def test_a_transform_takes_its_time_whatever_becomes_of_it_and_can_be_stopped(desk: Desk, echo: str) -> None:
+    long, short = faults(transform_seconds=30), faults(transform_seconds=1)
+    stopped, completed, failed = (
+        desk.start(model, **asked)
+        for model, asked in ((echo, long), (echo, short), (desk.model(desk.models.url("broken")), short))
+    )
+    assert eventually(lambda: desk.keys("out/") == ["out/a.csv.out"])
+    meanwhile = desk.client.describe_transform_job(TransformJobName=stopped)
+    desk.client.stop_transform_job(TransformJobName=stopped)
+
+    assert meanwhile["TransformJobStatus"] == "InProgress"
+    assert desk.ended(stopped)["TransformJobStatus"] == "Stopped"
+    for name, status in ((completed, "Completed"), (failed, "Failed")):
+        job = desk.ended(name)
+        assert job["TransformJobStatus"] == status
+        assert (job["TransformEndTime"] - job["TransformStartTime"]).total_seconds() >= 1
 
 
 def test_a_lack_of_capacity_fails_the_job_before_it_starts(desk: Desk, echo: str) -> None:
@@ -90,7 +108,7 @@ def test_faults_that_are_not_known_are_refused(desk: Desk, echo: str) -> None:
     assert refused.value.response["Error"]["Message"] == (
         "Environment BATCHTX_FAULTS: fail_every = -1: must be a whole number, 0 (never) or more. Correct it or leave it"
         " out. Environment BATCHTX_FAULTS: typo = True: is no fault. The faults are provisioning_seconds,"
-        " capacity_error, fail_every, drop_every."
+        " transform_seconds, capacity_error, fail_every, drop_every."
     )
 
 

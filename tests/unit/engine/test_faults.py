@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from airflow_batchtx.engine.conditions import read
@@ -9,11 +12,11 @@ from airflow_batchtx.errors import InvalidFaults, LocalEngineError
 
 
 def test_a_definition_is_read() -> None:
-    text = '{"provisioning_seconds": 0.5, "capacity_error": ["ml.m5.large"], "fail_every": 3, "drop_every": 5}'
+    wanted: dict[str, Any] = {"provisioning_seconds": 0.5, "transform_seconds": 2, "fail_every": 3, "drop_every": 5}
 
-    found = parsed(text)
+    found = parsed(json.dumps({**wanted, "capacity_error": ["ml.m5.large"]}))
 
-    assert found == Faults(provisioning_seconds=0.5, capacity_error=("ml.m5.large",), fail_every=3, drop_every=5)
+    assert found == Faults(**wanted, capacity_error=("ml.m5.large",))
     assert (found.lacks("ml.m5.large"), found.lacks("ml.m5.xlarge")) == (True, False)
     assert parsed("{}") == NONE
 
@@ -31,7 +34,10 @@ def test_a_jobs_own_faults_go_over_those_of_the_engine() -> None:
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
-    text = '{"fail_every": -1, "drop_every": true, "provisioning_seconds": NaN, "capacity_error": [1], "typo": 1}'
+    text = (
+        '{"fail_every": -1, "drop_every": true, "provisioning_seconds": NaN, "transform_seconds": "1",'
+        ' "capacity_error": [1], "typo": 1}'
+    )
 
     with pytest.raises(InvalidFaults) as refused:
         parsed(text)
@@ -40,6 +46,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "fail_every",
         "drop_every",
         "provisioning_seconds",
+        "transform_seconds",
         "capacity_error",
         "typo",
     ]
