@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ class Engine:
     @property
     def s3(self) -> S3Client:
         return client_of("s3", self.storage)
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """Count the calls of each operation so far, by Region."""
+        with urllib.request.urlopen(f"{self.url}/calls") as answer:
+            found: dict[str, dict[str, int]] = json.load(answer)
+        return found
 
     def end(self) -> None:
         """Let the engine end by itself; its standard input is all that it lives by."""

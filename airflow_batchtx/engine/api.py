@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from airflow_batchtx.engine.calls import Calls
 from airflow_batchtx.engine.quotas import Quotas
 from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.throttle import Throttle
@@ -33,7 +34,7 @@ class Jobs(Protocol):
 class Api:
     """The registry, the S3 that jobs read, their runner and whether it runs real images, as one Region sees them.
 
-    `quotas` and `throttle` limit what may be asked of it.
+    `quotas` and `throttle` limit what may be asked of it, `calls` counts what was.
     """
 
     region: str
@@ -43,6 +44,7 @@ class Api:
     runs_images: bool = False
     quotas: Quotas = field(default_factory=lambda: Quotas({}))
     throttle: Throttle = field(default_factory=lambda: Throttle(None, time.monotonic))
+    calls: Calls = field(default_factory=Calls)
 
 
 def refusal(detail: str) -> RequestRefused:

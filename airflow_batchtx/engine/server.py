@@ -46,6 +46,7 @@ from airflow_batchtx.modelserver import docker
 log = logging.getLogger(__name__)
 
 HEALTH = "/_batchtx/health"
+CALLS = "/calls"
 # How long a look at the S3 may take before it counts as silent, in seconds.
 _S3_SECONDS = 2.0
 
@@ -137,7 +138,10 @@ def _application(api: Api, shapes: Shapes, addresses: Addresses) -> Starlette:
         }
         return JSONResponse(found, 200 if answers else 503)
 
-    return Starlette(routes=[Route("/", call, methods=["POST"]), Route(HEALTH, health)])
+    async def calls(_: Request) -> Response:
+        return JSONResponse(api.calls.counts())
+
+    return Starlette(routes=[Route("/", call, methods=["POST"]), Route(HEALTH, health), Route(CALLS, calls)])
 
 
 def answered(api: Api, shapes: Shapes, headers: dict[str, str], body: bytes) -> protocol.Answer:
@@ -146,6 +150,7 @@ def answered(api: Api, shapes: Shapes, headers: dict[str, str], body: bytes) -> 
     try:
         name = protocol.operation_name(headers, OPERATIONS)
         here = replace(api, region=protocol.region(headers, api.region))
+        api.calls.note(here.region, name)
         api.throttle.admit(here.region, name)
         request = shapes.read(name, protocol.decoded(body))
         return protocol.success(OPERATIONS[name](here, request), request_id)

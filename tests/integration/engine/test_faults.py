@@ -169,7 +169,7 @@ def test_an_engine_has_faults_for_all_jobs(hard_desk: Desk) -> None:
     assert job["FailureReason"] == NO_CAPACITY
 
 
-def test_more_calls_than_the_throttle_lets_through(tmp_path: Path, engine: Engine) -> None:
+def test_more_calls_than_the_throttle_lets_through_are_counted_with_the_rest(tmp_path: Path, engine: Engine) -> None:
     with running_engine(tmp_path, "--s3-endpoint-url", engine.storage, "--throttle", "0.001:3") as throttled:
         client = throttled.sagemaker()
 
@@ -181,9 +181,12 @@ def test_more_calls_than_the_throttle_lets_through(tmp_path: Path, engine: Engin
             return "passed"
 
         outcomes = [outcome() for _ in range(5)]
+        throttled.sagemaker("eu-west-1").list_models()
         client.list_transform_jobs()
+        counted = throttled.calls()
 
     assert outcomes == ["passed"] * 3 + ["ThrottlingException: Rate exceeded"] * 2
+    assert counted == {"eu-west-1": {"ListModels": 1}, "us-east-1": {"ListModels": 5, "ListTransformJobs": 1}}
 
 
 @pytest.mark.parametrize(
