@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_batchtx.errors import JobRefused, ServiceUnavailable
-from airflow_batchtx.hooks.failures import typed_errors
-from airflow_batchtx.hooks.waiting import POLL_INTERVAL, Described, Watch, ended
-from airflow_batchtx.spec.enums import JobStatus
-from airflow_batchtx.spec.lifecycle import is_final
+from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, ended
+from airflow_batchtx.sagemaker.jobs import Described, TransformJobs
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -45,39 +42,26 @@ class BatchTransformHook(AwsBaseHook):
                 self._made = time.monotonic()
             return cast("SageMakerClient", self.conn)
 
-    def create(self, request: Mapping[str, Any]) -> str:
-        """Create the job that a CreateTransformJob request describes, and give its ARN.
+    @property
+    def jobs(self) -> TransformJobs:
+        """Transform jobs, over the client as it is now: ask anew for each call of a long wait."""
+        return TransformJobs(self.client)
 
-        JobNameTaken, QuotaExceeded, JobRefused, or ServiceUnavailable; after the last the job may exist nevertheless.
-        """
-        with typed_errors(request["TransformJobName"]):
-            return self.client.create_transform_job(**request)["TransformJobArn"]
+    def create(self, request: Mapping[str, Any]) -> str:
+        """Create the job that a CreateTransformJob request describes, and give its ARN; see TransformJobs.create."""
+        return self.jobs.create(request)
 
     def describe(self, job_name: str) -> Described:
         """Give what SageMaker knows of a job; JobNotFound, JobRefused or ServiceUnavailable."""
-        with typed_errors(job_name):
-            return cast("Described", self.client.describe_transform_job(TransformJobName=job_name))
+        return self.jobs.describe(job_name)
 
     def look(self, job_name: str) -> Described | None:
         """Describe a job; None, and a warning in the log, where SageMaker could not be asked just now."""
-        try:
-            return self.describe(job_name)
-        except ServiceUnavailable as miss:
-            self.log.warning("%s; trying again.", miss)
-            return None
+        return self.jobs.look(job_name)
 
     def stop(self, job_name: str) -> bool:
         """Ask for a job's end; False where it has ended or is stopping anyway."""
-        try:
-            with typed_errors(job_name):
-                self.client.stop_transform_job(TransformJobName=job_name)
-        except JobRefused:
-            # The same code stands for a job that has ended and for one that does not exist: Describe tells.
-            status = self.describe(job_name)["TransformJobStatus"]
-            if is_final(status) or status == JobStatus.STOPPING:
-                return False
-            raise
-        return True
+        return self.jobs.stop(job_name)
 
     def wait(
         self,

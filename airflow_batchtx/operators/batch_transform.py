@@ -10,9 +10,10 @@ from typing import Any, ClassVar, TypeAlias
 
 from airflow.sdk import Context, conf
 
+from airflow_batchtx.control.waiting import POLL_INTERVAL, named, outcome, result
 from airflow_batchtx.errors import InvalidJob, JobNameTaken, JobNotFound, Problem
 from airflow_batchtx.hooks.connected import ConnectedOperator
-from airflow_batchtx.hooks.waiting import POLL_INTERVAL, Described, named, outcome, result
+from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.job import TransformJob, check

@@ -9,9 +9,10 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
+from airflow_batchtx.control.waiting import ended, named, outcome
 from airflow_batchtx.errors import BatchTransformError, JobTimedOut
 from airflow_batchtx.hooks.connected import ConnectedOperator
-from airflow_batchtx.hooks.waiting import Described, ended, named, outcome
+from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.templates import Text
 from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger, resumed

@@ -13,10 +13,11 @@ from weakref import WeakValueDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, ended
 from airflow_batchtx.errors import BatchTransformError, JobTimedOut
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
 from airflow_batchtx.hooks.connected import ConnectedOperator
-from airflow_batchtx.hooks.waiting import POLL_INTERVAL, Described, Watch, ended
+from airflow_batchtx.sagemaker.jobs import Described
 
 # A client of its own for each of hundreds of triggers would cost minutes of CPU, and hold up the event loop.
 HOOKS: WeakValueDictionary[str, BatchTransformHook] = WeakValueDictionary()

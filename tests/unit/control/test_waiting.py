@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batchtx.errors import JobAlgorithmError, JobFailed, JobStopped, JobTimedOut
-from airflow_batchtx.hooks.waiting import Watch, ended, named, outcome, result
+from airflow_batchtx.control.waiting import Watch, ended, named, outcome, result
 from airflow_batchtx.spec.prepared import PreparedInput
 from tests.fake_sagemaker import CREATED, FakeSageMaker
 

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
 from airflow_batchtx.errors import JobNameTaken, JobNotFound, JobRefused, QuotaExceeded, ServiceUnavailable
-from airflow_batchtx.hooks.failures import TRANSIENT, meaning
+from airflow_batchtx.sagemaker.failures import TRANSIENT, meaning
 from tests.fake_sagemaker import refusal
 
 MEANINGS = [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeGuard
 
 from airflow_batchtx.errors import InvalidInput, JobTimedOut, Problem
+from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec.lifecycle import failure, is_final
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.result import TransformResult
-
-Described: TypeAlias = Mapping[str, Any]  # what DescribeTransformJob answers
 
 # Seconds; real jobs take minutes to get their instances.
 POLL_INTERVAL = 30.0
