@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -85,7 +86,8 @@ class BatchTransformOperator(ConnectedOperator):
         if not self.wait_for_completion:
             return result(self.hook.describe(name), prepared).to_dict()
         if self.deferrable:
-            trigger = BatchTransformTrigger.of(self, name, interval=self.poll_interval, timeout=self.timeout)
+            deadline = None if self.timeout is None else time.time() + self.timeout
+            trigger = BatchTransformTrigger.of(self, name, interval=self.poll_interval, deadline=deadline)
             self.defer(trigger=trigger, method_name=self.execute_complete.__name__)
         return self._ended(self.hook.wait(name, interval=self.poll_interval, timeout=self.timeout), prepared)
 

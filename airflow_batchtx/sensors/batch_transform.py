@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -67,7 +68,10 @@ class BatchTransformSensor(ConnectedOperator, BaseSensorOperator):
         if done := self.poke(context):
             return done.xcom_value
         name = named(self.job_name)
-        trigger = BatchTransformTrigger.of(self, name, interval=self.poke_interval, timeout=self.timeout)
+        deadline = time.time() + self.timeout
+        trigger = BatchTransformTrigger.of(
+            self, name, interval=self.poke_interval, deadline=deadline, stop_on_kill=False
+        )
         return self.defer(trigger=trigger, method_name=self.execute_complete.__name__)
 
     def _result(self, described: Described) -> dict[str, Any]:

@@ -33,15 +33,19 @@ class BatchTransformTrigger(BaseTrigger):
     says no more than `{"job_name", "status", "reason"}`; what the end means is decided on the worker, by `resumed`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what Airflow keeps of a trigger, by name only
         self,
         job_name: str,
+        *,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: Mapping[str, Any] | None = None,
         poll_interval: float = POLL_INTERVAL,
         deadline: float | None = None,
+        record: str | None = None,
+        logs: bool = False,
+        stop_on_kill: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not typed
         # Airflow keeps these in clear text: names and numbers only, the secrets stay in the connection.
@@ -53,13 +57,24 @@ class BatchTransformTrigger(BaseTrigger):
             "botocore_config": None if botocore_config is None else dict(botocore_config),
             "poll_interval": poll_interval,
             "deadline": deadline,
+            "record": record,
+            "logs": logs,
+            "stop_on_kill": stop_on_kill,
         }
 
     @classmethod
     def of(
-        cls, task: ConnectedOperator, job_name: str, *, interval: float, timeout: float | None
+        cls,
+        task: ConnectedOperator,
+        job_name: str,
+        *,
+        interval: float,
+        deadline: float | None,
+        record: str | None = None,
+        logs: bool = False,
+        stop_on_kill: bool = True,
     ) -> BatchTransformTrigger:
-        """Wait in a task's stead, with its way to AWS, for `timeout` seconds from now."""
+        """Wait in a task's stead, with its way to AWS."""
         return cls(
             job_name=job_name,
             aws_conn_id=task.aws_conn_id,
@@ -67,7 +82,10 @@ class BatchTransformTrigger(BaseTrigger):
             verify=task.verify,
             botocore_config=task.botocore_config,
             poll_interval=interval,
-            deadline=None if timeout is None else time.time() + timeout,
+            deadline=deadline,
+            record=record,
+            logs=logs,
+            stop_on_kill=stop_on_kill,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

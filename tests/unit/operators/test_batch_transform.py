@@ -250,7 +250,8 @@ class TestDeferred:
         assert arguments.pop("deadline") > 0
         assert arguments == {
             "job_name": first_name(), "aws_conn_id": "prod", "region_name": "eu-west-1", "verify": False,
-            "botocore_config": {"retries": {"mode": "adaptive"}}, "poll_interval": 0.01,
+            "botocore_config": {"retries": {"mode": "adaptive"}}, "poll_interval": 0.01, "record": None, "logs": False,
+            "stop_on_kill": True,
         }  # fmt: skip
 
     def test_the_name_is_not_made_again_on_resume(self) -> None:
