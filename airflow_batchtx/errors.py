@@ -55,6 +55,11 @@ class InvalidJob(InvalidInput):
     """A transform job that SageMaker would refuse, or that could not do what it says."""
 
 
+@dataclass(eq=False)
+class InvalidModel(InvalidInput):
+    """A model's definition that SageMaker would refuse, or that no transform job could run."""
+
+
 def refuse(kind: type[InvalidInput], subject: str, problems: Iterable[Problem]) -> None:
     """Raise `kind` with every problem, if there is any."""
     if found := tuple(problems):
@@ -173,6 +178,65 @@ class InvalidModelData(ModelServerError):
     """A model's container definition or archive that cannot be served: no tar.gz, or no code in it."""
 
 
+# ------------------------------------------------------------------------------------- SageMaker's model registry
+
+
+@dataclass(eq=False)
+class ModelNotFound(BatchTransformError):
+    """There is no model of this name in the account and Region."""
+
+    model_name: str
+
+    def __str__(self) -> str:
+        return f"There is no model {self.model_name!r} in this account and Region."
+
+
+@dataclass(eq=False)
+class ModelNameTaken(BatchTransformError):
+    """A model of this name exists already."""
+
+    model_name: str
+
+    def __str__(self) -> str:
+        return f"A model {self.model_name!r} exists already."
+
+
+@dataclass(eq=False)
+class ModelConflict(BatchTransformError):
+    """A model has the name that its content would give another one; `members` are those in which the two differ."""
+
+    model_name: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Model {self.model_name!r} exists, and is not what its name says: {', '.join(self.members)} differ."
+
+
+@dataclass(eq=False)
+class ModelCallRefused(BatchTransformError):
+    """SageMaker refuses a call about a model or a package, and would refuse it again; `code` is its error code."""
+
+    name: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"Model or model package {self.name!r}: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
+class PackageNotFound(BatchTransformError):
+    """There is no such model package or group, or the group has none of this approval `status`."""
+
+    name: str
+    status: str | None = None
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return f"There is no model package or group {self.name!r} in this account and Region."
+        return f"Model package group {self.name!r} has no completed model package that is {self.status}."
+
+
 # ---------------------------------------------------------------------------------------------- transform jobs
 
 
@@ -221,14 +285,18 @@ class JobRefused(BatchTransformError):
 
 @dataclass(eq=False)
 class ServiceUnavailable(BatchTransformError):
-    """SageMaker could not be asked just now: throttled, unreachable or failing. The same call may do later."""
+    """AWS could not be asked just now: throttled, unreachable or failing. The same call may do later.
 
-    job_name: str
+    `name` says what was asked for, and `kind` what that is.
+    """
+
+    name: str
     code: str
     detail: str
+    kind: str = "transform job"
 
     def __str__(self) -> str:
-        return f"SageMaker could not be asked about transform job {self.job_name!r}: {self.detail} ({self.code})"
+        return f"AWS could not be asked about {self.kind} {self.name!r}: {self.detail} ({self.code})"
 
 
 @dataclass(eq=False)
@@ -242,15 +310,53 @@ class JobTimedOut(BatchTransformError):
         return f"Transform job {self.job_name!r} had not ended after {self.seconds:.0f} s; it may still be running."
 
 
+# How much of a job's logs its error shows.
+_SHOWN_OBJECTS, _SHOWN_LINES, _SHOWN_TEXT = 5, 15, 300
+
+
+def in_brief(text: str) -> str:
+    """Give a text on one line; of a long one its two ends, since a traceback's last line tells most."""
+    line, half = " ".join(text.split()), _SHOWN_TEXT // 2
+    return line if len(line) <= _SHOWN_TEXT else f"{line[:half]} ... {line[-half:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedObject:
+    """An input object that failed its job: the HTTP status of the model's answer, and its words.
+
+    Without a status (None) there was no answer, or the object never got to the model; then the words are SageMaker's.
+    """
+
+    uri: str
+    status: int | None
+    words: str
+
+    def __str__(self) -> str:
+        status = "" if self.status is None else f"HTTP {self.status}: "
+        return f"{self.uri}: {status}{in_brief(self.words)}"
+
+
 @dataclass(eq=False)
 class JobFailed(BatchTransformError):
-    """A transform job ended without success. `reason` is SageMaker's FailureReason."""
+    """A transform job ended without success. `reason` is SageMaker's FailureReason.
+
+    `objects` are the first inputs that failed, `excerpt` lines of the job's logs beside what they say of these objects,
+    and `note` what to do about it, or why the logs tell nothing: all empty where nobody has looked at the logs.
+    """
 
     job_name: str
     reason: str = ""
+    objects: tuple[FailedObject, ...] = ()
+    excerpt: tuple[str, ...] = ()
+    note: str = ""
 
     def __str__(self) -> str:
-        return f"Transform job {self.job_name!r} failed: {self.reason or 'no reason given'}"
+        shown = [str(one) for one in self.objects[:_SHOWN_OBJECTS]]
+        if more := len(self.objects) - len(shown):
+            shown.append(f"and {more} more objects")
+        told = [*shown, *filter(None, [self.note]), *self.excerpt[-_SHOWN_LINES:]]
+        head = f"Transform job {self.job_name!r} failed: {self.reason or 'no reason given'}"
+        return "\n  ".join([head, *told])
 
 
 @dataclass(eq=False)
@@ -279,6 +385,23 @@ class JobStopped(JobFailed):
 
     def __str__(self) -> str:
         return f"Transform job {self.job_name!r} was stopped before it ended; its output is not complete."
+
+
+@dataclass(eq=False)
+class LogsUnavailable(BatchTransformError):
+    """CloudWatch refuses to show a job's logs, and would refuse it again; `code` is its error code."""
+
+    job_name: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"The logs of transform job {self.job_name!r} cannot be read: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
+class LogsNotFound(LogsUnavailable):
+    """There is no such log group or stream, or not yet."""
 
 
 @dataclass(eq=False)

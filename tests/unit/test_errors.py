@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_batchtx import errors
-from airflow_batchtx.errors import BatchTransformError, InvalidInput, Problem, refuse
+from airflow_batchtx.errors import BatchTransformError, FailedObject, InvalidInput, Problem, refuse
 
 SAMPLES: dict[Any, Any] = {
     str: "some text",
@@ -20,6 +20,7 @@ SAMPLES: dict[Any, Any] = {
     float: 1.5,
     tuple[Problem, ...]: (Problem("field", "value", "rule", "remedy"),),
     tuple[str, ...]: ("a", "b"),
+    tuple[FailedObject, ...]: (FailedObject("s3://b/in/a.csv", 400, "cannot read"),),
     Mapping[str, str]: {"column": "int64"},
 }
 
