@@ -1,9 +1,10 @@
-"""What a failed call to SageMaker means: one table for all operations, and no look at the texts."""
+"""What a failed call to SageMaker, or to its logs, means: one table for all operations, and no look at the texts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,33 +20,61 @@ from airflow_batchtx.errors import (
     JobNameTaken,
     JobNotFound,
     JobRefused,
+    LogsNotFound,
+    LogsUnavailable,
+    ModelCallRefused,
+    ModelNotFound,
+    PackageNotFound,
     QuotaExceeded,
     ServiceUnavailable,
 )
 
+# Makes an error of the name that a call was about, AWS's error code and its message.
 Meaning = Callable[[str, str, str], BatchTransformError]
 
 
-def _missing(job_name: str, _code: str, _detail: str) -> BatchTransformError:
-    return JobNotFound(job_name)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What calls are about: the word for it, and the error of one that is refused and would be again."""
+
+    kind: str
+    refused: Meaning
 
 
-def _taken(job_name: str, _code: str, _detail: str) -> BatchTransformError:
-    return JobNameTaken(job_name)
+JOB = Subject("transform job", JobRefused)
+MODEL = Subject("model", ModelCallRefused)
+PACKAGE = Subject("model package", ModelCallRefused)
+LOGS = Subject("the logs of transform job", LogsUnavailable)
+
+
+def _named(kind: Callable[[str], BatchTransformError]) -> Meaning:
+    return lambda name, _code, _detail: kind(name)
 
 
 def _over_quota(job_name: str, _code: str, detail: str) -> BatchTransformError:
     return QuotaExceeded(job_name, detail)
 
 
-# By operation and code. A job that does not exist is a ValidationException of Describe, not the ResourceNotFound that
-# the model promises; nothing else about a well-formed name can be invalid there.
+# By operation and code. What does not exist is a ValidationException, not the ResourceNotFound that the model promises;
+# nothing else about a well-formed name can be invalid where a call takes nothing but that.
 MEANINGS: Mapping[tuple[str, str], Meaning] = {
-    ("CreateTransformJob", "ResourceInUse"): _taken,
+    ("CreateTransformJob", "ResourceInUse"): _named(JobNameTaken),
     ("CreateTransformJob", "ResourceLimitExceeded"): _over_quota,
-    ("DescribeTransformJob", "ValidationException"): _missing,
-    ("DescribeTransformJob", "ResourceNotFound"): _missing,
-    ("StopTransformJob", "ResourceNotFound"): _missing,
+    ("DescribeTransformJob", "ValidationException"): _named(JobNotFound),
+    ("DescribeTransformJob", "ResourceNotFound"): _named(JobNotFound),
+    ("StopTransformJob", "ResourceNotFound"): _named(JobNotFound),
+    **{
+        (operation, code): _named(kind)
+        for code in ("ValidationException", "ResourceNotFound")
+        for operation, kind in {
+            "DescribeModel": ModelNotFound,
+            "DeleteModel": ModelNotFound,
+            "DescribeModelPackage": PackageNotFound,
+            "ListModelPackages": PackageNotFound,
+        }.items()
+    },
+    ("DescribeLogStreams", "ResourceNotFoundException"): LogsNotFound,
+    ("GetLogEvents", "ResourceNotFoundException"): LogsNotFound,
 }
 
 # An expired token is one of them: whoever rotates the connection's secret is expected to put a new one there.
@@ -58,21 +87,25 @@ TRANSIENT = frozenset({
 UNREACHABLE = (ConnectionError, HTTPClientError, CredentialRetrievalError, MetadataRetrievalError)
 
 
-def meaning(error: ClientError | BotoCoreError, job_name: str) -> BatchTransformError:
-    """Give the typed error that a failure of botocore stands for."""
+def meaning(error: ClientError | BotoCoreError, name: str, subject: Subject = JOB) -> BatchTransformError:
+    """Give the typed error that a failure of botocore stands for, in a call about the subject of this name."""
+
+    def unavailable(name: str, code: str, detail: str) -> BatchTransformError:
+        return ServiceUnavailable(name, code, detail, subject.kind)
+
     if not isinstance(error, ClientError):
-        kind = ServiceUnavailable if isinstance(error, UNREACHABLE) else JobRefused
-        return kind(job_name, type(error).__name__, str(error))
+        kind = unavailable if isinstance(error, UNREACHABLE) else subject.refused
+        return kind(name, type(error).__name__, str(error))
     code, detail = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    otherwise = ServiceUnavailable if code in TRANSIENT or status == 429 or status >= 500 else JobRefused
-    return MEANINGS.get((error.operation_name, code), otherwise)(job_name, code, detail)
+    otherwise = unavailable if code in TRANSIENT or status == 429 or status >= 500 else subject.refused
+    return MEANINGS.get((error.operation_name, code), otherwise)(name, code, detail)
 
 
 @contextmanager
-def typed_errors(job_name: str) -> Iterator[None]:
+def typed_errors(name: str, subject: Subject = JOB) -> Iterator[None]:
     """Turn botocore's errors into this package's."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise meaning(error, job_name) from error
+        raise meaning(error, name, subject) from error

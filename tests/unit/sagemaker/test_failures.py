@@ -18,8 +18,19 @@ from botocore.exceptions import (
 )
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
-from airflow_batchtx.errors import JobNameTaken, JobNotFound, JobRefused, QuotaExceeded, ServiceUnavailable
-from airflow_batchtx.sagemaker.failures import TRANSIENT, meaning
+from airflow_batchtx.errors import (
+    JobNameTaken,
+    JobNotFound,
+    JobRefused,
+    LogsNotFound,
+    LogsUnavailable,
+    ModelCallRefused,
+    ModelNotFound,
+    PackageNotFound,
+    QuotaExceeded,
+    ServiceUnavailable,
+)
+from airflow_batchtx.sagemaker.failures import LOGS, MODEL, PACKAGE, TRANSIENT, Subject, meaning
 from tests.fake_sagemaker import refusal
 
 MEANINGS = [
@@ -46,7 +57,39 @@ def test_operation_and_code_decide(operation: str, code: str, kind: type) -> Non
     error = meaning(refusal(operation, code, "as AWS puts it"), "nightly")
 
     assert type(error) is kind
-    assert error.job_name == "nightly"  # type: ignore[attr-defined]
+    assert "'nightly'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "subject", "kind"),
+    [
+        ("DescribeModel", "ValidationException", MODEL, ModelNotFound),
+        ("DescribeModel", "AccessDeniedException", MODEL, ModelCallRefused),
+        ("DescribeModel", "ThrottlingException", MODEL, ServiceUnavailable),
+        ("DeleteModel", "ValidationException", MODEL, ModelNotFound),
+        ("CreateModel", "ValidationException", MODEL, ModelCallRefused),
+        ("CreateModel", "ResourceLimitExceeded", MODEL, ModelCallRefused),
+        ("DescribeModelPackage", "ValidationException", PACKAGE, PackageNotFound),
+        ("ListModelPackages", "ValidationException", PACKAGE, PackageNotFound),
+        ("ListModelPackages", "AccessDeniedException", PACKAGE, ModelCallRefused),
+        ("DescribeLogStreams", "ResourceNotFoundException", LOGS, LogsNotFound),
+        ("GetLogEvents", "ResourceNotFoundException", LOGS, LogsNotFound),
+        ("GetLogEvents", "AccessDeniedException", LOGS, LogsUnavailable),
+        ("GetLogEvents", "ThrottlingException", LOGS, ServiceUnavailable),
+    ],
+)
+def test_what_a_call_is_about_decides_what_is_left(operation: str, code: str, subject: Subject, kind: type) -> None:
+    error = meaning(refusal(operation, code, "as AWS puts it"), "churn", subject)
+
+    assert type(error) is kind
+    assert "'churn'" in str(error)
+
+
+def test_what_is_unavailable_says_what_it_is() -> None:
+    error = meaning(EndpointConnectionError(**URL), "churn", MODEL)
+
+    assert isinstance(error, ServiceUnavailable)
+    assert (error.name, error.kind) == ("churn", "model")
 
 
 def test_a_refusal_keeps_what_aws_says() -> None:
