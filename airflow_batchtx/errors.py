@@ -92,6 +92,14 @@ class BucketNotFound(StorageError):
 
 
 @dataclass(eq=False)
+class ObjectChanged(StorageError):
+    """There is such an object already, or it is not, or no longer, the one that was read."""
+
+    def __str__(self) -> str:
+        return f"{self.uri} is there already, or is not the object that was read: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
 class AccessDenied(StorageError):
     """The credentials may not do this."""
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_batchtx.errors import AccessDenied, BucketNotFound, ObjectNotFound, StorageError
+from airflow_batchtx.errors import AccessDenied, BucketNotFound, ObjectChanged, ObjectNotFound, StorageError
 from airflow_batchtx.spec.uri import S3Uri
 
 # S3 API Reference, Error responses. An answer to HEAD has no body: botocore then makes its HTTP status the code.
@@ -16,6 +16,11 @@ KINDS: Mapping[str, type[StorageError]] = {
     "404": ObjectNotFound,
     "NoSuchKey": ObjectNotFound,
     "NoSuchBucket": BucketNotFound,
+    "412": ObjectChanged,
+    "PreconditionFailed": ObjectChanged,
+    # Two conditional writes at once: this one came second.
+    "409": ObjectChanged,
+    "ConditionalRequestConflict": ObjectChanged,
     "403": AccessDenied,
     "AccessDenied": AccessDenied,
     "AccountProblem": AccessDenied,

@@ -79,8 +79,22 @@ class ObjectStore(Protocol):
         """Return `size` bytes, at least one, from byte `start` on, which the object must have; fewer at its end."""
         ...
 
-    def put(self, uri: S3Uri, body: bytes, *, content_type: str | None = None, kms_key_id: str | None = None) -> None:
-        """Write a whole object in one request."""
+    def put(
+        self,
+        uri: S3Uri,
+        body: bytes,
+        *,
+        content_type: str | None = None,
+        kms_key_id: str | None = None,
+        if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        """Write a whole object in one request, and return its ETag.
+
+        `if_absent` writes it only where there is none, `if_match` only in the place of the object with that ETag; else
+        ObjectChanged is raised, for one of several that write at once too. It may be this very call that wrote what
+        is there: an answer that was lost on its way is asked for again. Who must know reads the object.
+        """
         ...
 
     def delete(self, uris: Iterable[S3Uri]) -> None:

@@ -9,7 +9,15 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from airflow_batchtx.errors import BucketNotFound, InvalidInput, ObjectNotFound, Problem, StorageError, refuse
+from airflow_batchtx.errors import (
+    BucketNotFound,
+    InvalidInput,
+    ObjectChanged,
+    ObjectNotFound,
+    Problem,
+    StorageError,
+    refuse,
+)
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.download import ResumingReader
 from airflow_batchtx.storage.failures import storage_error, typed_errors
@@ -26,8 +34,8 @@ OPERATIONS = (
 )  # fmt: skip
 # What this store says itself in some request.
 OURS = frozenset({
-    "Bucket", "Key", "Body", "Prefix", "Delete", "Range", "IfMatch", "UploadId", "PartNumber", "MultipartUpload",
-    "ContinuationToken", "StartAfter", "Delimiter",
+    "Bucket", "Key", "Body", "Prefix", "Delete", "Range", "IfMatch", "IfNoneMatch", "UploadId", "PartNumber",
+    "MultipartUpload", "ContinuationToken", "StartAfter", "Delimiter",
 })  # fmt: skip
 # S3 API Reference, DeleteObjects: "up to 1,000 keys".
 DELETE_BATCH = 1_000
@@ -99,11 +107,24 @@ class S3Store:
         with typed_errors(uri), closing(self._client.get_object(**request)["Body"]) as body:
             return body.read()
 
-    def put(self, uri: S3Uri, body: bytes, *, content_type: str | None = None, kms_key_id: str | None = None) -> None:
-        """Write a whole object in one request: at most 5 GiB."""
-        request = self._request(uri, "PutObject") | _options(content_type, kms_key_id)
-        with typed_errors(uri):
-            self._client.put_object(**request, Body=body)
+    def put(
+        self,
+        uri: S3Uri,
+        body: bytes,
+        *,
+        content_type: str | None = None,
+        kms_key_id: str | None = None,
+        if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        """Write a whole object in one request, at most 5 GiB, and return its ETag; ObjectChanged as the port says."""
+        condition = ({"IfNoneMatch": "*"} if if_absent else {}) | ({"IfMatch": if_match} if if_match else {})
+        request = self._request(uri, "PutObject") | _options(content_type, kms_key_id) | condition
+        try:
+            with typed_errors(uri):
+                return self._client.put_object(**request, Body=body)["ETag"]
+        except ObjectNotFound as error:  # what IfMatch asks for is gone
+            raise ObjectChanged(error.uri, error.code, error.detail) from error
 
     def delete(self, uris: Iterable[S3Uri]) -> None:
         """Delete objects, 1,000 in a request; one that does not exist counts as deleted."""

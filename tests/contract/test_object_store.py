@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_batchtx.errors import BucketNotFound, ObjectNotFound
+from airflow_batchtx.errors import BucketNotFound, ObjectChanged, ObjectNotFound
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.s3 import S3Store
@@ -79,6 +79,47 @@ def test_other_bytes_have_another_etag(store: ObjectStore, root: S3Uri) -> None:
     store.put(root / "k", b"two")
 
     assert store.stat(root / "k").etag != before
+
+
+def test_a_put_tells_the_etag_that_is_seen_later(store: ObjectStore, root: S3Uri) -> None:
+    assert store.put(root / "k", b"one") == store.stat(root / "k").etag
+
+
+def test_a_later_object_is_modified_no_earlier(store: ObjectStore, root: S3Uri) -> None:
+    store.put(root / "a", b"one")
+    store.put(root / "b", b"two")
+    first, second = store.objects(root)
+
+    assert first.last_modified is not None
+    assert second.last_modified is not None
+    assert first.last_modified.utcoffset() is not None
+    assert first.last_modified <= second.last_modified
+    assert store.stat(root / "b").last_modified == second.last_modified
+
+
+def test_an_object_is_put_only_where_there_is_none(store: ObjectStore, root: S3Uri) -> None:
+    store.put(root / "k", b"first", if_absent=True)
+    with pytest.raises(ObjectChanged) as caught:
+        store.put(root / "k", b"second", if_absent=True)
+
+    assert caught.value.uri == str(root / "k")
+    assert store.get(root / "k") == b"first"
+    store.delete([root / "k"])
+    store.put(root / "k", b"third", if_absent=True)
+    assert store.get(root / "k") == b"third"
+
+
+def test_an_object_is_put_only_in_the_place_of_the_one_that_was_read(store: ObjectStore, root: S3Uri) -> None:
+    read = store.put(root / "k", b"first")
+    now = store.put(root / "k", b"second", if_match=read)
+    with pytest.raises(ObjectChanged):
+        store.put(root / "k", b"third", if_match=read)
+
+    assert store.get(root / "k") == b"second"
+    store.delete([root / "k"])
+    with pytest.raises(ObjectChanged):
+        store.put(root / "k", b"third", if_match=now)
+    assert keys(store, root) == []
 
 
 def test_a_prefix_is_raw_text(store: ObjectStore, root: S3Uri) -> None:

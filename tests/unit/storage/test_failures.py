@@ -5,7 +5,7 @@ import pickle
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, NoCredentialsError
 
-from airflow_batchtx.errors import AccessDenied, BucketNotFound, ObjectNotFound, StorageError
+from airflow_batchtx.errors import AccessDenied, BucketNotFound, ObjectChanged, ObjectNotFound, StorageError
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.failures import typed_errors
 
@@ -20,7 +20,9 @@ CODES = [
     ("InvalidAccessKeyId", AccessDenied),
     ("ExpiredToken", AccessDenied),
     ("SlowDown", StorageError),
-    ("PreconditionFailed", StorageError),
+    ("PreconditionFailed", ObjectChanged),
+    ("412", ObjectChanged),
+    ("ConditionalRequestConflict", ObjectChanged),
     ("KMS.DisabledException", StorageError),
 ]
 
