@@ -228,9 +228,7 @@ def _addresses(terms: _Terms) -> Iterator[str]:
 def _containers_not_yet(terms: _Terms) -> Iterator[str]:
     for container in containers(terms.model):
         image = container.get("Image", "")
-        if "ModelPackageName" in container:
-            yield f"{_HERE} model packages yet: give the model's Image and ModelDataUrl."
-        elif not (terms.runs_images or image.startswith(RUNNING) or {"ModelDataUrl", "ModelDataSource"} & {*container}):
+        if not (terms.runs_images or image.startswith(RUNNING) or {"ModelDataUrl", "ModelDataSource"} & {*container}):
             yield (
                 f'{_HERE} the image "{image}" without ModelDataUrl: give a ModelDataUrl whose archive holds'
                 " code/inference.py, or an Image that is the http:// URL of a running model server, or start the engine"

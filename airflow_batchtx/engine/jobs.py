@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from airflow_batchtx.engine import admission
 from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
 from airflow_batchtx.engine.models import existing
+from airflow_batchtx.engine.packaged import opened
 from airflow_batchtx.engine.paging import page
 from airflow_batchtx.engine.registry import Job
 from airflow_batchtx.errors import RequestRefused
@@ -24,7 +25,7 @@ _DEFAULTS: Document = {
 
 def create_transform_job(api: Api, request: Request) -> Document:
     """Keep a job and begin to run it; everything that AWS finds out at once is found out here."""
-    name, model = request["TransformJobName"], existing(api, request["ModelName"])
+    name, model = request["TransformJobName"], opened(api, existing(api, request["ModelName"]))
     if (taken := api.registry.job(api.region, name)) is not None:
         raise _taken(taken)
     tags = tag_map(request.get("Tags", ()))

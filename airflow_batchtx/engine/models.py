@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from airflow_batchtx.engine import packaged
 from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
 from airflow_batchtx.engine.arns import arn
 from airflow_batchtx.engine.paging import page
@@ -13,12 +14,15 @@ from airflow_batchtx.engine.registry import Model
 _MOST_ENVIRONMENT = 32 * 1024
 # A model describes its own defaults back.
 _CONTAINER_DEFAULTS = {"Mode": "SingleModel"}
+_NOT_BESIDE_A_PACKAGE = frozenset({"Image", "ModelDataUrl", "ModelDataSource"})
 
 
 def create_model(api: Api, request: Request) -> Document:
     """Keep a model. Its image and archive are looked at when a job runs it."""
     if problems := " ".join(_problems(request)):
         raise refusal(problems)
+    for container in _containers(request):
+        packaged.check(api, container)
     kept = {key: value for key, value in request.items() if key != "Tags"}
     model = api.registry.add_model(api.region, request["ModelName"], kept, tag_map(request.get("Tags", ())))
     if model is None:
@@ -61,12 +65,13 @@ def _missing(api: Api, name: str) -> Exception:
 
 
 def _problems(request: Request) -> Iterator[str]:
-    containers = request.get("Containers", [])
-    if ("PrimaryContainer" in request) == bool(containers):
+    if ("PrimaryContainer" in request) == bool(request.get("Containers")):
         yield "Exactly one of PrimaryContainer and Containers must be given."
-    for container in containers or [request.get("PrimaryContainer", {"Image": ""})]:
-        if "Image" not in container and "ModelPackageName" not in container:
-            yield "Each container needs an Image or a ModelPackageName."
+    containers = _containers(request)
+    for container in containers:
+        if not _has_one_source(container):
+            # AWS's own text.
+            yield "Specify one of either Image and Model Data URL or ModelPackageName in container definition."
         size = sum(len(name) + len(value) for name, value in container.get("Environment", {}).items())
         if size > _MOST_ENVIRONMENT:
             yield f"The Environment of a container has {size} characters, more than {_MOST_ENVIRONMENT}."
@@ -74,6 +79,17 @@ def _problems(request: Request) -> Iterator[str]:
     names = [container["ContainerHostname"] for container in containers if "ContainerHostname" in container]
     if names and len(set(names)) < len(containers):
         yield "In Containers, ContainerHostname must be given for every container or for none, each another one."
+
+
+def _containers(request: Request) -> list[Request]:
+    primary = [request["PrimaryContainer"]] if "PrimaryContainer" in request else []
+    return [*primary, *request.get("Containers", [])]
+
+
+def _has_one_source(container: Request) -> bool:
+    if "ModelPackageName" in container:
+        return not _NOT_BESIDE_A_PACKAGE & container.keys()
+    return "Image" in container
 
 
 def _summary(model: Model) -> Document:

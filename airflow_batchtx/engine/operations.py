@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from airflow_batchtx.engine import jobs, models, tags
+from airflow_batchtx.engine import jobs, models, packages, tags
 from airflow_batchtx.engine.api import Api, Document, Request
 
 Operation = Callable[[Api, Request], "Document | None"]
@@ -14,6 +14,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "DescribeModel": models.describe_model,
     "ListModels": models.list_models,
     "DeleteModel": models.delete_model,
+    "CreateModelPackageGroup": packages.create_model_package_group,
+    "DescribeModelPackageGroup": packages.describe_model_package_group,
+    "CreateModelPackage": packages.create_model_package,
+    "DescribeModelPackage": packages.describe_model_package,
+    "ListModelPackages": packages.list_model_packages,
+    "UpdateModelPackage": packages.update_model_package,
+    "DeleteModelPackage": packages.delete_model_package,
     "CreateTransformJob": jobs.create_transform_job,
     "DescribeTransformJob": jobs.describe_transform_job,
     "ListTransformJobs": jobs.list_transform_jobs,

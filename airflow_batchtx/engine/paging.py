@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from airflow_batchtx.engine.registry import Query
+from airflow_batchtx.engine.database import Query
 from airflow_batchtx.errors import RequestRefused
 
 Row = TypeVar("Row")
@@ -22,6 +22,7 @@ FILTERS: Mapping[str, str] = {
     "LastModifiedTimeBefore": "modified < ?",
     "NameContains": "instr(name, ?) > 0",
     "StatusEquals": "status = ?",
+    "ModelApprovalStatus": "approval = ?",
 }
 # Rows of one moment or one status follow by their key.
 COLUMNS: Mapping[str, str] = {"Name": "key", "CreationTime": "created", "Status": "status"}

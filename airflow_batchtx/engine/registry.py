@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airflow_batchtx.engine.arns import arn
+from airflow_batchtx.engine.catalogue import CATALOGUE_SCHEMA, Catalogue
+from airflow_batchtx.engine.database import Database, Query, put_tags, remove_tags
 from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.lifecycle import NEXT, is_final
 
@@ -64,17 +65,6 @@ class Job:
         return arn(self.region, "transform-job", self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which rows to list: conditions in SQL with their values, a column to sort by, and where the page begins."""
-
-    conditions: tuple[tuple[str, object], ...]
-    sort_by: str
-    descending: bool
-    limit: int
-    after: tuple[object, str] | None = None
-
-
 class Registry:
     """Every method is atomic and may be called from any thread. `clock` gives epoch seconds.
 
@@ -89,16 +79,12 @@ class Registry:
         changed: Callable[[Job, Mapping[str, str]], None] = lambda _, __: None,
     ) -> None:
         self._clock, self._changed = clock, changed
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        # WAL with synchronous=NORMAL loses no committed row when the process is killed.
-        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
+        self._db = Database(path, _SCHEMA + CATALOGUE_SCHEMA)
+        self.catalogue = Catalogue(self._db, self._now)
 
     def close(self) -> None:
         """Close the file; the registry is of no use afterwards."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     # --------------------------------------------------------------------------------------------------- models
 
@@ -106,23 +92,23 @@ class Registry:
         """Keep a new model; None if there is one of this name."""
         model = Model(region, name, self._now(), request)
         row = (region, name.lower(), name, model.created, json.dumps(request))
-        return model if self._insert("INSERT INTO models VALUES (?, ?, ?, ?, ?)", row, model.arn, tags) else None
+        return model if self._db.insert("INSERT INTO models VALUES (?, ?, ?, ?, ?)", row, model.arn, tags) else None
 
     def model(self, region: str, name: str) -> Model | None:
         """Find a model by its name."""
-        rows = self._select("SELECT * FROM models WHERE region = ? AND key = ?", (region, name.lower()))
+        rows = self._db.select("SELECT * FROM models WHERE region = ? AND key = ?", (region, name.lower()))
         return _model(rows[0]) if rows else None
 
     def remove_model(self, region: str, name: str) -> bool:
         """Forget a model and its tags; False if there is none."""
-        with self._lock, self._db:
-            self._db.execute("DELETE FROM tags WHERE arn = ?", (arn(region, "model", name),))
-            done = self._db.execute("DELETE FROM models WHERE region = ? AND key = ?", (region, name.lower()))
+        with self._db.held() as db, db:
+            remove_tags(db, arn(region, "model", name))
+            done = db.execute("DELETE FROM models WHERE region = ? AND key = ?", (region, name.lower()))
             return done.rowcount > 0
 
     def models(self, region: str, query: Query) -> list[Model]:
         """List one page of models."""
-        return [_model(row) for row in self._page("models", region, query)]
+        return [_model(row) for row in self._db.page("models", region, query)]
 
     # ----------------------------------------------------------------------------------------------------- jobs
 
@@ -132,33 +118,33 @@ class Registry:
         job = Job(region, name, now, request, model, JobStatus.IN_PROGRESS, now, None, None, None)
         kept = json.dumps({"name": model.name, "created": model.created, "request": model.request})
         row = (region, name.lower(), name, now, json.dumps(request), kept, str(job.status), now, None, None, None)
-        if not self._insert("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row, job.arn, tags):
+        if not self._db.insert("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row, job.arn, tags):
             return None
         self._changed(job, tags)
         return job
 
     def job(self, region: str, name: str) -> Job | None:
         """Find a job by its name."""
-        rows = self._select("SELECT * FROM jobs WHERE region = ? AND key = ?", (region, name.lower()))
+        rows = self._db.select("SELECT * FROM jobs WHERE region = ? AND key = ?", (region, name.lower()))
         return _job(rows[0]) if rows else None
 
     def jobs(self, region: str, query: Query) -> list[Job]:
         """List one page of jobs."""
-        return [_job(row) for row in self._page("jobs", region, query)]
+        return [_job(row) for row in self._db.page("jobs", region, query)]
 
     def unfinished(self) -> list[Job]:
         """List the jobs of all Regions that have not ended."""
         open_ones = [str(status) for status in JobStatus if not is_final(status)]
         marks = ", ".join("?" * len(open_ones))
-        return [_job(row) for row in self._select(f"SELECT * FROM jobs WHERE status IN ({marks})", open_ones)]  # noqa: S608
+        return [_job(row) for row in self._db.select(f"SELECT * FROM jobs WHERE status IN ({marks})", open_ones)]  # noqa: S608
 
     def mark_started(self, job: Job) -> float | None:
         """Note that the instances of a job run, and give the TransformStartTime; None if it is InProgress no more."""
         now = self._now()
         values = (now, now, job.region, job.name.lower(), str(JobStatus.IN_PROGRESS))
         sql = "UPDATE jobs SET started = ?, modified = ? WHERE region = ? AND key = ? AND status = ?"
-        with self._lock, self._db:
-            return now if self._db.execute(sql, values).rowcount else None
+        with self._db.held() as db, db:
+            return now if db.execute(sql, values).rowcount else None
 
     def move(self, job: Job, status: JobStatus, reason: str | None = None) -> bool:
         """Change a job's status if the life of a job allows it from where it stands now; tell if it did."""
@@ -166,76 +152,43 @@ class Registry:
         sources = [str(source) for source, following in NEXT.items() if status in following]
         ended = now if is_final(status) else None
         where = f"region = ? AND key = ? AND status IN ({', '.join('?' * len(sources))})"
-        with self._lock:
-            with self._db:
-                done = self._db.execute(
+        with self._db.held() as db:
+            with db:
+                done = db.execute(
                     f"UPDATE jobs SET status = ?, modified = ?, ended = ?, reason = ? WHERE {where}",  # noqa: S608
                     (str(status), now, ended, reason, job.region, job.name.lower(), *sources),
                 )
             if done.rowcount:
-                self._tell_change(job)
+                self._tell_change(db, job)
             return done.rowcount > 0
 
-    def _tell_change(self, job: Job) -> None:
+    def _tell_change(self, db: sqlite3.Connection, job: Job) -> None:
         """Tell how a job stands now, under the lock, so that changes are told in their order."""
         found = "SELECT * FROM jobs WHERE region = ? AND key = ?"
-        row = self._db.execute(found, (job.region, job.name.lower())).fetchone()
-        tags = self._db.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (job.arn.lower(),))
+        row = db.execute(found, (job.region, job.name.lower())).fetchone()
+        tags = db.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (job.arn.lower(),))
         self._changed(_job(row), {tag["key"]: tag["value"] for tag in tags})
 
     # ----------------------------------------------------------------------------------------------------- tags
 
     def tags(self, resource: str) -> dict[str, str]:
         """Read the tags of an ARN, in the order in which they came."""
-        rows = self._select("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (resource.lower(),))
+        rows = self._db.select("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (resource.lower(),))
         return {row["key"]: row["value"] for row in rows}
 
     def set_tags(self, resource: str, tags: Mapping[str, str]) -> None:
         """Add tags to an ARN; a key that is there takes the new value."""
-        with self._lock, self._db:
-            self._put_tags(resource, tags)
+        with self._db.held() as db, db:
+            put_tags(db, resource, tags)
 
     def remove_tags(self, resource: str, keys: Sequence[str]) -> None:
         """Take tags off an ARN; keys that it does not have are passed over."""
-        with self._lock, self._db:
+        with self._db.held() as db, db:
             rows = [(resource.lower(), key) for key in keys]
-            self._db.executemany("DELETE FROM tags WHERE arn = ? AND key = ?", rows)
-
-    # ------------------------------------------------------------------------------------------------------- SQL
+            db.executemany("DELETE FROM tags WHERE arn = ? AND key = ?", rows)
 
     def _now(self) -> float:
         return round(self._clock(), 3)
-
-    def _select(self, sql: str, values: Sequence[object]) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
-
-    def _insert(self, sql: str, row: Sequence[object], resource: str, tags: Mapping[str, str]) -> bool:
-        try:
-            with self._lock, self._db:
-                self._db.execute(sql, row)
-                self._put_tags(resource, tags)
-        except sqlite3.IntegrityError:
-            return False
-        return True
-
-    def _put_tags(self, resource: str, tags: Mapping[str, str]) -> None:
-        rows = [(resource.lower(), key, value) for key, value in tags.items()]
-        sql = "INSERT INTO tags VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE SET value = excluded.value"
-        self._db.executemany(sql, rows)
-
-    def _page(self, table: str, region: str, query: Query) -> list[sqlite3.Row]:
-        conditions = [("region = ?", region), *query.conditions]
-        values: list[object] = [value for _, value in conditions]
-        clauses = [clause for clause, _ in conditions]
-        if query.after is not None:
-            # Pages begin behind the last row seen, not at a count of rows: a job created meanwhile shifts nothing.
-            clauses.append(f"({query.sort_by}, key) {'<' if query.descending else '>'} (?, ?)")
-            values += query.after
-        way = "DESC" if query.descending else "ASC"
-        where, order = " AND ".join(clauses), f"{query.sort_by} {way}, key {way}"
-        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
-        return self._select(sql, [*values, query.limit])
 
 
 def _model(row: sqlite3.Row) -> Model:

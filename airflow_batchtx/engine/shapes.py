@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -154,6 +157,8 @@ def _constraints(shape: Shape) -> Iterator[str]:
         yield _at_most("length", most)
     if least is not None:
         yield _at_least("length", least)
+    if isinstance(shape, StringShape) and shape.enum:
+        yield _one_of(shape.enum)
     if pattern := shape.metadata.get("pattern"):
         yield _matching(pattern)
 
@@ -187,12 +192,30 @@ _JAVA_CLASSES = {
 }
 
 
+# Categories that Python's re has no words for, and how the service model asks for them.
+_CATEGORIES = re.compile(r"\\p\{([MPS])\}")
+# An end that is asked for several times, as some patterns do by mistake; Java finds it as often as they like.
+_ENDS = re.compile(r"\$\{\d+,\d+\}")
+
+
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a pattern of the service model."""
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
-    return re.compile(pattern)
+    pattern = _CATEGORIES.sub(lambda found: _ranges()[found[1]], pattern)
+    return re.compile(_ENDS.sub("$", pattern))
+
+
+@functools.cache
+def _ranges() -> Mapping[str, str]:
+    """Write the characters of each category (by its first letter) as ranges of a class; a look at all takes a while."""
+    found: dict[str, list[str]] = {}
+    characters = map(chr, range(sys.maxunicode + 1))
+    for category, group in itertools.groupby(characters, key=lambda character: unicodedata.category(character)[0]):
+        members = list(group)
+        found.setdefault(category, []).append(f"{re.escape(members[0])}-{re.escape(members[-1])}")
+    return {category: "".join(ranges) for category, ranges in found.items()}
 
 
 def _shown(value: Any) -> str:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
 from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
 
 MOST = 50
 
 
+class _Tagged(Protocol):
+    @property
+    def arn(self) -> str: ...
+
+
 def add_tags(api: Api, request: Request) -> Document:
-    """Add tags to a model or a job; a key that is there takes the new value."""
+    """Add tags to a resource; a key that is there takes the new value."""
     resource, added = _existing(api, request["ResourceArn"]), tag_map(request["Tags"])
     if len(api.registry.tags(resource) | added) > MOST:
         raise refusal(f"A resource can have at most {MOST} tags.")
@@ -31,9 +39,20 @@ def _tag_list(api: Api, resource: str) -> list[Document]:
     return [{"Key": key, "Value": value} for key, value in api.registry.tags(resource).items()]
 
 
+def _finders(api: Api) -> Mapping[str, Callable[[str, str], _Tagged | None]]:
+    """Say what finds a resource of each kind by Region and name. A version has the tags of its group."""
+    catalogue = api.registry.catalogue
+    return {
+        "model": api.registry.model,
+        "transform-job": api.registry.job,
+        "model-package": catalogue.package,
+        "model-package-group": catalogue.group,
+    }
+
+
 def _existing(api: Api, resource: str) -> str:
     kind, _, name = resource.split(":", 5)[5].partition("/")
-    find = {"model": api.registry.model, "transform-job": api.registry.job}.get(kind)
+    find = _finders(api).get(kind)
     found = find(api.region, name) if find else None
     if found is None or found.arn != resource.lower():
         raise refusal(f"Could not find resource: {resource}")

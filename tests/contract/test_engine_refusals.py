@@ -293,13 +293,6 @@ def test_all_misfits_in_one_message(desk: Desk, model: str) -> None:
             "Batch Transform does not support multi-model containers.",
         ),
         (
-            {"PrimaryContainer": {"ModelPackageName": "package"}},
-            (
-                "The local engine of airflow-batchtx does not support model packages yet: give the model's Image and"
-                " ModelDataUrl."
-            ),
-        ),
-        (
             {"PrimaryContainer": {"Image": "some/image:1"}},
             (
                 'The local engine of airflow-batchtx does not support the image "some/image:1"'

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.engines import ROLE, Desk, Engine, Models
 from tests.integration.engine.test_running import CSV
@@ -147,6 +148,79 @@ def test_any_container_may_refuse(desk: Desk, position: int, asked: int) -> None
     assert "/in/a.csv: ClientError: 400" in desk.data_log(job["TransformJobName"])
     # Nobody behind the one that refuses is asked.
     assert [len(desk.models.sent_to(url)) for url in urls[position + 1 :]] == [0] * (2 - position)
+
+
+# ------------------------------------------------------------------------------------------------ model packages
+
+
+def packaged(desk: Desk, *containers: dict[str, Any], **members: Any) -> str:
+    """Keep the first version of a new group, approved, of `containers`; give its ARN."""
+    group = f"group-{uuid4().hex[:8]}"
+    desk.client.create_model_package_group(ModelPackageGroupName=group)
+    created = desk.client.create_model_package(
+        ModelPackageGroupName=group,
+        InferenceSpecification={"Containers": list(containers)},  # type: ignore[typeddict-item]  # plain dicts
+        ModelApprovalStatus="Approved",
+        **members,
+    )
+    return created["ModelPackageArn"]
+
+
+def of_package(desk: Desk, arn: str, **container: Any) -> str:
+    name = f"packaged-{uuid4().hex[:8]}"
+    primary: Any = {"ModelPackageName": arn, **container}
+    desk.client.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=primary)
+    return name
+
+
+def test_a_package_gives_image_data_and_environment_and_the_model_has_the_last_word(desk: Desk) -> None:
+    desk.put_at("in/a.csv", b"1")
+    arn = packaged(desk, telling(desk, "packaged"))
+
+    desk.run(of_package(desk, arn), **CSV)
+    as_packaged = desk.get("out/a.csv.out").decode()
+    desk.run(of_package(desk, arn, Environment={"NAME": "other"}), **CSV)
+
+    assert as_packaged == "packaged(text/csv|text/csv|1)\n"
+    assert desk.get("out/a.csv.out").decode() == "other(text/csv|text/csv|1)\n"
+
+
+def test_a_package_of_several_containers_is_a_pipeline(desk: Desk) -> None:
+    desk.put_at("in/a.csv", b"1\n22\n")
+    arn = packaged(desk, {"Image": desk.models.url("echo")}, {"Image": desk.models.url("numbered")})
+
+    job = desk.run(of_package(desk, arn), **CSV)
+
+    assert job["TransformJobStatus"] == "Completed"
+    assert desk.get("out/a.csv.out") == b"1\n2\n"
+
+
+def test_a_model_may_name_another_specification_of_its_package(desk: Desk) -> None:
+    desk.put_at("in/a.csv", b"333\n")
+    other = {"Name": "other", "Containers": [{"Image": desk.models.url("numbered")}]}
+    arn = packaged(desk, {"Image": desk.models.url("echo")}, AdditionalInferenceSpecifications=[other])
+
+    desk.run(of_package(desk, arn, InferenceSpecificationName="other"), **CSV)
+
+    assert desk.get("out/a.csv.out") == b"3\n"
+
+
+def test_a_package_that_has_gone_or_lost_its_approval_since(desk: Desk) -> None:
+    desk.put_at("in/a.csv", b"1")
+    arn = packaged(desk, {"Image": desk.models.url("echo")})
+    model = of_package(desk, arn)
+
+    desk.client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    rejected = desk.run(model, **CSV)
+    desk.client.delete_model_package(ModelPackageName=arn)
+    with pytest.raises(ClientError) as refused:
+        desk.start(model)
+
+    assert rejected["TransformJobStatus"] == "Completed"
+    assert refused.value.response["Error"] == {
+        "Code": "ValidationException",
+        "Message": f"ModelPackage {arn} does not exist.",
+    }
 
 
 # ---------------------------------------------------------------------------------------------------- contract

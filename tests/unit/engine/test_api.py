@@ -175,6 +175,7 @@ def models(draw: st.DrawFn) -> Document:
     one = request.pop("PrimaryContainer", {})
     request |= {"Containers": containers} if containers else {"PrimaryContainer": one}
     for number, container in enumerate(containers or [one]):
+        container.pop("ModelPackageName", None)
         container |= {"Image": "image", "ContainerHostname": f"host-{number}"}
     request["Tags"] = list({tag["Key"]: tag for tag in request.get("Tags", ()) if tag["Key"][:4] != "aws:"}.values())
     return request
@@ -208,6 +209,11 @@ PATTERNED = [
     "arn:aws:iam::123456789012:role/name",
     "arn:aws:sagemaker:r:123456789012:model/m",
     "/metrics",
+    "1.0",
+    "1.0.0",
+    "text/csv",
+    f"sha256:{64 * '0'}",
+    "arn:aws:sagemaker:us-east-1:123456789012:model-package/m/1",
 ]
 UNFIT = ["!", " ", "a b", "\x00", "-"]
 

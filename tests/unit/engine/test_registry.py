@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_batchtx.engine.database import Query
 from airflow_batchtx.engine.paging import page
-from airflow_batchtx.engine.registry import Job, Model, Query, Registry
+from airflow_batchtx.engine.registry import Job, Model, Registry
 from airflow_batchtx.spec.enums import JobStatus
 
 HERE = "us-east-1"

@@ -1,0 +1,225 @@
+"""The operations on model packages and on the groups that they are versions of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
+from airflow_batchtx.engine.arns import arn
+from airflow_batchtx.engine.catalogue import Package, PackageGroup, package_arn
+from airflow_batchtx.engine.database import Query
+from airflow_batchtx.engine.paging import page
+
+# Members of CreateModelPackage that Describe does not show.
+_NOT_DESCRIBED = frozenset({"ModelPackageName", "ModelPackageGroupName", "ModelApprovalStatus", "Tags", "ClientToken"})
+# What UpdateModelPackage does not simply put in the place of what was there.
+_NOT_REPLACED = frozenset({
+    "ModelPackageArn", "ModelApprovalStatus", "ClientToken", "CustomerMetadataProperties",
+    "CustomerMetadataPropertiesToRemove", "AdditionalInferenceSpecificationsToAdd",
+})  # fmt: skip
+# What nobody has looked at waits to be.
+_FIRST_APPROVAL = "PendingManualApproval"
+# Nothing is validated here, so packages are Completed at once.
+_COMPLETED: Document = {
+    "ModelPackageStatus": "Completed",
+    "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+}
+
+
+def create_model_package_group(api: Api, request: Request) -> Document:
+    """Keep a group."""
+    name, tags = request["ModelPackageGroupName"], tag_map(request.get("Tags", ()))
+    kept = {key: value for key, value in request.items() if key != "Tags"}
+    if (group := api.registry.catalogue.add_group(api.region, name, kept, tags)) is None:
+        # The words before the colon are what clients look for.
+        raise refusal(f"Model Package Group already exists: {arn(api.region, 'model-package-group', name)}")
+    return {"ModelPackageGroupArn": group.arn}
+
+
+def describe_model_package_group(api: Api, request: Request) -> Document:
+    """Give a group back as it was created."""
+    given = request["ModelPackageGroupName"]
+    if (group := _group(api, given)) is None:
+        raise refusal(f"ModelPackageGroup {_full(api, 'model-package-group', given)} does not exist.")
+    told = {"ModelPackageGroupArn": group.arn, "ModelPackageGroupStatus": "Completed", "CreatedBy": {}}
+    return group.request | told | {"ModelPackageGroupName": group.name, "CreationTime": group.created}
+
+
+def create_model_package(api: Api, request: Request) -> Document:
+    """Keep the next version of a group, or a package by itself."""
+    if problems := " ".join(_problems(request)):
+        raise refusal(problems)
+    kept = {key: value for key, value in request.items() if key not in _NOT_DESCRIBED}
+    add = _add_version if "ModelPackageGroupName" in request else _add_package
+    return {"ModelPackageArn": add(api, request, kept).arn}
+
+
+def describe_model_package(api: Api, request: Request) -> Document:
+    """Give a package back as it was created, with what became of it since."""
+    package = existing(api, request["ModelPackageName"])
+    return {"CertifyForMarketplace": False, "CreatedBy": {}, **package.request, **_summary(package), **_COMPLETED}
+
+
+def list_model_packages(api: Api, request: Request) -> Document:
+    """List packages, oldest first unless asked otherwise; those that are no versions unless asked otherwise."""
+
+    def rows(query: Query) -> list[Package]:
+        chosen = replace(query, conditions=(*query.conditions, *_chosen(api, request)))
+        return api.registry.catalogue.packages(api.region, chosen)
+
+    # API reference, ListModelPackages: "The default is Ascending", unlike that of the other lists.
+    packages, token = page({"SortOrder": "Ascending", **request}, rows, _position)
+    return {"ModelPackageSummaryList": [_listed(package) for package in packages], **token}
+
+
+def update_model_package(api: Api, request: Request) -> Document:
+    """Change a version: its approval, and whatever else of it is said anew."""
+    package = existing(api, request["ModelPackageArn"])
+    if not package.version:
+        raise refusal(f"ModelPackage {package.arn} is no version of a group, so it cannot be updated.")
+    approval = request.get("ModelApprovalStatus", package.approval)
+    if not api.registry.catalogue.update_package(package, approval, _updated(package.request, request)):
+        raise _missing(package.arn)
+    return {"ModelPackageArn": package.arn}
+
+
+def delete_model_package(api: Api, request: Request) -> None:
+    """Forget a package; jobs that run it are not touched."""
+    package = existing(api, request["ModelPackageName"])
+    if not api.registry.catalogue.remove_package(package):
+        raise _missing(package.arn)
+
+
+def existing(api: Api, given: str) -> Package:
+    """Find a package by its name or ARN, or refuse the request that named it."""
+    name, _, version = _own(api, "model-package", given).partition("/")
+    found = api.registry.catalogue.package(api.region, name, int(version or 0)) if name else None
+    if found is None:
+        raise _missing(_full(api, "model-package", given))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------ creation
+
+
+def _problems(request: Request) -> Iterator[str]:
+    named = [name for name in ("ModelPackageName", "ModelPackageGroupName") if name in request]
+    if len(named) == 2:
+        yield (
+            "Both ModelPackageName and ModelPackageGroupName are provided in the input. Cannot determine which one to"
+            " use."
+        )
+    if not named:
+        yield "Missing ARN."
+    if "SourceAlgorithmSpecification" in request:
+        yield "The local engine of airflow-batchtx does not support algorithms: give an InferenceSpecification."
+    yield from (_of_version if "ModelPackageGroupName" in request else _of_package)(request)
+
+
+def _of_version(request: Request) -> Iterator[str]:
+    # API reference, CreateModelPackage: neither applies to versioned models.
+    for name in ("Tags", "CertifyForMarketplace"):
+        if request.get(name):
+            yield f"{name} cannot be specified when using versioned ModelPackages."
+
+
+def _of_package(request: Request) -> Iterator[str]:
+    # API reference, CreateModelPackage: it does not apply to unversioned models.
+    if "ModelApprovalStatus" in request:
+        yield "ModelApprovalStatus cannot be specified when using non-versioned ModelPackages."
+    containers = request.get("InferenceSpecification", {}).get("Containers", ())
+    if any("Environment" in container for container in containers):
+        # AWS's own text, with its own grammar.
+        yield (
+            "1 validation errors detected:Environment variable map cannot be specified when using non-versioned"
+            " ModelPackages"
+        )
+
+
+def _add_version(api: Api, request: Request, kept: Document) -> Package:
+    approval = request.get("ModelApprovalStatus", _FIRST_APPROVAL)
+    group = _group(api, request["ModelPackageGroupName"])
+    if group is None or (package := api.registry.catalogue.add_version(group, approval, kept)) is None:
+        raise refusal("Model Package Group does not exist.")
+    return package
+
+
+def _add_package(api: Api, request: Request, kept: Document) -> Package:
+    name, tags = request["ModelPackageName"], tag_map(request.get("Tags", ()))
+    if (package := api.registry.catalogue.add_package(api.region, name, kept, tags)) is None:
+        raise refusal(f"ModelPackage {package_arn(api.region, name, 0)} already exists.")
+    return package
+
+
+def _updated(kept: Document, request: Request) -> Document:
+    replaced = {name: value for name, value in request.items() if name not in _NOT_REPLACED}
+    removed = request.get("CustomerMetadataPropertiesToRemove", ())
+    properties = kept.get("CustomerMetadataProperties", {}) | request.get("CustomerMetadataProperties", {})
+    left = {name: value for name, value in properties.items() if name not in removed}
+    specifications = [
+        *kept.get("AdditionalInferenceSpecifications", ()),
+        *request.get("AdditionalInferenceSpecificationsToAdd", ()),
+    ]
+    merged = {"CustomerMetadataProperties": left, "AdditionalInferenceSpecifications": specifications}
+    others = {name: value for name, value in kept.items() if name not in merged}
+    return others | replaced | {name: value for name, value in merged.items() if value}
+
+
+# --------------------------------------------------------------------------------------------------------- names
+
+
+def _group(api: Api, given: str) -> PackageGroup | None:
+    name = _own(api, "model-package-group", given)
+    return api.registry.catalogue.group(api.region, name) if name else None
+
+
+def _own(api: Api, kind: str, given: str) -> str:
+    """Give the name in a name or an ARN; empty where the ARN is that of another account, Region or kind."""
+    name = given.partition("/")[2] if given.startswith("arn:") else given
+    return name if _full(api, kind, name) == _full(api, kind, given) else ""
+
+
+def _full(api: Api, kind: str, given: str) -> str:
+    return given.lower() if given.startswith("arn:") else arn(api.region, kind, given)
+
+
+def _missing(resource: str) -> Exception:
+    return refusal(f"ModelPackage {resource} does not exist.")
+
+
+# ------------------------------------------------------------------------------------------------ what is shown
+
+
+def _chosen(api: Api, request: Request) -> Iterator[tuple[str, object]]:
+    if (group := request.get("ModelPackageGroupName")) is not None:
+        yield "lower(name) = ?", _own(api, "model-package-group", group).lower()
+        yield "version > ?", 0
+        return
+    match request.get("ModelPackageType", "Unversioned"):
+        case "Unversioned":
+            yield "version = ?", 0
+        case "Versioned":
+            yield "version > ?", 0
+
+
+def _summary(package: Package) -> Document:
+    named = (
+        {"ModelPackageGroupName": package.name, "ModelPackageVersion": package.version}
+        if package.version
+        else {"ModelPackageName": package.name}
+    )
+    dated = {"CreationTime": package.created, "LastModifiedTime": package.modified}
+    members = {**named, "ModelPackageArn": package.arn, **dated, "ModelApprovalStatus": package.approval}
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _listed(package: Package) -> Document:
+    shown = ("ModelPackageDescription", "ModelLifeCycle", "ModelPackageRegistrationType")
+    described = {name: package.request[name] for name in shown if name in package.request}
+    summary = {name: value for name, value in _summary(package).items() if name != "LastModifiedTime"}
+    return summary | described | {"ModelPackageStatus": _COMPLETED["ModelPackageStatus"]}
+
+
+def _position(package: Package, sort_by: str) -> tuple[object, str]:
+    return {"key": package.key, "created": package.created}[sort_by], package.key
