@@ -396,6 +396,71 @@ class JobStopped(JobFailed):
 
 
 @dataclass(eq=False)
+class OutputIncomplete(JobFailed):
+    """A job Completed, but not every input object has its output. `missing` are the first inputs, of `count`."""
+
+    missing: tuple[str, ...] = ()
+    count: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        first = ", ".join(self.missing)
+        return (
+            f"Transform job {self.job_name!r} Completed, but {self.count} of {self.total} input objects have no output"
+            f" that it wrote: {first}{', ...' if self.count > len(self.missing) else ''}"
+        )
+
+
+@dataclass(eq=False)
+class JobConflict(BatchTransformError):
+    """A job of this name exists, and may be neither used nor replaced. `differences` say what differs."""
+
+    job_name: str
+    why: str
+    differences: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        listed = "".join(f"\n  - {difference}" for difference in self.differences)
+        return f"Transform job {self.job_name!r} exists: {self.why}.{listed}"
+
+
+@dataclass(eq=False)
+class EmptyInput(BatchTransformError):
+    """There is no input object. `empty` counts objects of 0 bytes, `left_out` those that patterns keep out."""
+
+    uri: str
+    empty: int = 0
+    left_out: int = 0
+
+    def __str__(self) -> str:
+        beside = f" ({self.empty} are empty, {self.left_out} are left out)" if self.empty or self.left_out else ""
+        return f"There is no object to transform in {self.uri}{beside}."
+
+
+@dataclass(eq=False)
+class Postponed(BatchTransformError):
+    """No job could be created now, by `reason`, but one may be later."""
+
+    job_name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Transform job {self.job_name!r} has to wait: {self.reason}"
+
+
+@dataclass(eq=False)
+class WaitInterrupted(BatchTransformError):
+    """The process that waited for a job is to end. `stopped` tells whether the job was asked to stop."""
+
+    job_name: str
+    stopped: bool = False
+
+    def __str__(self) -> str:
+        now = "is asked to stop" if self.stopped else "runs on, and the next try adopts it"
+        return f"The wait for transform job {self.job_name!r} was interrupted; the job {now}."
+
+
+@dataclass(eq=False)
 class LogsUnavailable(BatchTransformError):
     """CloudWatch refuses to show a job's logs, and would refuse it again; `code` is its error code."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from airflow_batchtx.errors import Problem
@@ -79,6 +82,42 @@ def whole(least: int) -> Callable[[Any], int]:
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise ValueError(f"must be a whole number, at least {least}")
         return number
+
+    return read
+
+
+def positive(value: Any) -> float:
+    """Read a number above 0; a rendered text may spell one."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not (0 < number < math.inf):
+        raise ValueError("must be a number above 0")
+    return number
+
+
+def duration(value: Any) -> float:
+    """Read a time span above 0 as seconds: a timedelta, or a number of seconds."""
+    return positive(value.total_seconds() if isinstance(value, timedelta) else value)
+
+
+def flag(value: Any) -> bool:
+    """Read a truth value; a rendered text may spell one."""
+    spelt = {"true": True, "false": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
+    if not isinstance(spelt, bool):
+        raise TypeError("must be true or false")
+    return spelt
+
+
+def matching(pattern: str, what: str) -> Callable[[Any], tuple[str, ...]]:
+    """Make a reader of a list of names that match a pattern."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        found = tuple(_listed(value, lambda text: [part.strip() for part in text.split(",") if part.strip()]))
+        if wrong := [name for name in found if not isinstance(name, str) or not re.fullmatch(pattern, name)]:
+            raise ValueError(f"must be {what}; {wrong[0]!r} is none")
+        return found
 
     return read
 
