@@ -33,8 +33,8 @@ def refusal(operation: str, code: str, message: str = "no", status: int = 400) -
 
 
 class FakeSageMaker:
-    """Serves create, describe and stop. A job goes one step of `life` further with each look at it, and stays at the
-    last; `lives_of` gives those of a model's jobs. `reason` is the FailureReason of those that Fail."""
+    """Serves create, describe, list and stop. A job goes one step of `life` further with each Describe, and stays at
+    the last; `lives_of` gives those of a model's jobs. `reason` is the FailureReason of those that Fail."""
 
     def __init__(self, life: Sequence[str] = ("InProgress", "Completed"), reason: str = "") -> None:
         self.life, self.reason = life, reason
@@ -73,6 +73,28 @@ class FakeSageMaker:
             job |= {"TransformStartTime": CREATED.replace(minute=3), "TransformEndTime": CREATED.replace(minute=5)}
         return job | ({"FailureReason": self.reason} if status == "Failed" else {})
 
+    def list_transform_jobs(self, **request: Any) -> dict[str, Any]:
+        """Tell of jobs without a step in their lives, newest first."""
+        self._called("ListTransformJobs", {"TransformJobName": request.get("NameContains", "")})
+        start, after = int(request.get("NextToken", "0")), request.get("CreationTimeAfter")
+        jobs = sorted(self.jobs.values(), key=lambda job: job["CreationTime"], reverse=True)
+        found = [
+            self._summary(job)
+            for job in jobs
+            if request.get("NameContains", "") in job["TransformJobName"]
+            and (after is None or job["CreationTime"] > after)
+            and request.get("StatusEquals") in {None, self.lives[job["TransformJobName"]][0]}
+        ]
+        end = start + request.get("MaxResults", 10)
+        following = {"NextToken": str(end)} if end < len(found) else {}
+        return {"TransformJobSummaries": found[start:end], **following}
+
+    def _summary(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        status = self.lives[job["TransformJobName"]][0]
+        told = {name: job[name] for name in ("TransformJobName", "TransformJobArn", "CreationTime")}
+        told |= {"TransformJobStatus": status, "LastModifiedTime": job["CreationTime"]}
+        return told | ({"FailureReason": self.reason} if status == "Failed" else {})
+
     def stop_transform_job(self, **request: Any) -> dict[str, Any]:
         name = self._called("StopTransformJob", request)
         if name not in self.jobs:
@@ -103,6 +125,7 @@ class FakeHook(BatchTransformHook):
 OPERATIONS = {
     "CreateTransformJob": FakeSageMaker.create_transform_job,
     "DescribeTransformJob": FakeSageMaker.describe_transform_job,
+    "ListTransformJobs": FakeSageMaker.list_transform_jobs,
     "StopTransformJob": FakeSageMaker.stop_transform_job,
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from airflow_batchtx.errors import JobRefused, ServiceUnavailable
@@ -22,6 +23,14 @@ Described: TypeAlias = Mapping[str, Any]  # what DescribeTransformJob answers
 Summary: TypeAlias = Mapping[str, Any]  # what ListTransformJobs tells of one job
 
 PAGE = 100  # jobs; API reference, ListTransformJobs: the most that MaxResults takes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs of a listing; `token` leads to the next ones, None where there are no more."""
+
+    jobs: tuple[Summary, ...]
+    token: str | None
 
 
 class TransformJobs:
@@ -74,28 +83,40 @@ class TransformJobs:
             raise
         return True
 
-    def listed(
+    def page(
         self,
         *,
+        token: str | None = None,
         created_after: datetime | None = None,
         status: str | None = None,
         name_contains: str | None = None,
-        pages: int | None = None,
-    ) -> Iterator[Summary]:
-        """Yield jobs, newest first, from at most so many pages of 100 (a call each); JobRefused, ServiceUnavailable.
+    ) -> Page:
+        """Give 100 jobs at most, newest first, from where `token` says; one call. JobRefused or ServiceUnavailable.
 
         Bounded by the time of creation: a bound by the time of change makes SageMaker walk all jobs of the account.
         """
         asked: dict[str, Any] = {
             "SortBy": "CreationTime",
             "SortOrder": "Descending",
-            "PaginationConfig": {"PageSize": PAGE},
+            "MaxResults": PAGE,
+            "NextToken": token,
+            "CreationTimeAfter": created_after,
+            "StatusEquals": status,
+            "NameContains": name_contains,
         }
-        bounds = {"CreationTimeAfter": created_after, "StatusEquals": status, "NameContains": name_contains}
-        asked |= {name: value for name, value in bounds.items() if value is not None}
+        given = {name: value for name, value in asked.items() if value is not None}
         with typed_errors(name_contains or "*"):
-            for page in islice(self._client.get_paginator("list_transform_jobs").paginate(**asked), pages):
-                yield from page["TransformJobSummaries"]
+            answer = self._client.list_transform_jobs(**given)
+        return Page(tuple(cast("list[Summary]", answer["TransformJobSummaries"])), answer.get("NextToken"))
+
+    def listed(self, *, pages: int | None = None, **bounds: Any) -> Iterator[Summary]:
+        """Yield jobs, newest first, from at most so many pages; bounds and errors are those of `page`."""
+        token = None
+        for _ in itertools.count() if pages is None else range(pages):
+            page = self.page(token=token, **bounds)
+            yield from page.jobs
+            if (token := page.token) is None:
+                return
 
     def tags(self, job_arn: str) -> dict[str, str]:
         """Give a job's tags, by the ARN of the job; JobRefused or ServiceUnavailable."""
