@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, ended
+from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, waited
 from airflow_batchtx.sagemaker.jobs import Described, TransformJobs
+from airflow_batchtx.sagemaker.models import Models
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -47,6 +48,11 @@ class BatchTransformHook(AwsBaseHook):
         """Transform jobs, over the client as it is now: ask anew for each call of a long wait."""
         return TransformJobs(self.client)
 
+    @property
+    def models(self) -> Models:
+        """Models and model packages, over the client as it is now."""
+        return Models(self.client)
+
     def create(self, request: Mapping[str, Any]) -> str:
         """Create the job that a CreateTransformJob request describes, and give its ARN; see TransformJobs.create."""
         return self.jobs.create(request)
@@ -79,6 +85,4 @@ class BatchTransformHook(AwsBaseHook):
         """
         deadline = None if timeout is None else clock() + timeout
         watch = Watch(job_name=job_name, interval=interval, deadline=deadline, clock=clock, chance=chance)
-        while not ended(seen := self.look(job_name)):
-            sleep(watch.pause(seen))
-        return seen
+        return waited(lambda: self.look(job_name), watch, sleep=sleep)

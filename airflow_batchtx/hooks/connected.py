@@ -9,7 +9,10 @@ from typing import Any, TypedDict
 from airflow.sdk import BaseOperator
 
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
+from airflow_batchtx.hooks.logs import LogsHook
 from airflow_batchtx.hooks.storage import StorageHook
+from airflow_batchtx.sagemaker.joblogs import JobLogs
+from airflow_batchtx.sagemaker.models import Models
 
 
 class AwsSettings(TypedDict):
@@ -59,6 +62,16 @@ class ConnectedOperator(BaseOperator):
     def hook(self) -> BatchTransformHook:
         """Transform jobs."""
         return BatchTransformHook(**self.aws)
+
+    @property
+    def models(self) -> Models:
+        """Models and model packages, over the client as it is now."""
+        return self.hook.models
+
+    @cached_property
+    def job_logs(self) -> JobLogs:
+        """The logs of transform jobs."""
+        return LogsHook(**self.aws).job_logs()
 
     @cached_property
     def storage(self) -> StorageHook:
