@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,7 +16,12 @@ class TransformResult:
     """An ended job: its name, where its input and output lie, and what it took.
 
     Times are ISO 8601 in UTC. `prepared` is the manifest of the prepare task that made the input, None for others.
-    `instance_seconds` is what AWS bills: the time between start and end, on every instance.
+    `instance_seconds` is what AWS bills: the time between start and end, on every instance. `cost` is in `currency`,
+    by the price of the day `priced`; None where no price is known.
+    `record` is the object that holds the exact mapping of inputs to outputs, in the folder `control`, None while there
+    is none; `objects_done` counts the inputs that have their outputs, whichever of the `attempts` wrote them. A result
+    is `reused` where the job had Completed before this task ran.
+    As JSON it stays below 4 KB, with names as long as they may be and prefixes of up to 600 characters.
     """
 
     job_name: str
@@ -36,6 +41,16 @@ class TransformResult:
     provisioning_seconds: float | None
     transform_seconds: float | None
     instance_seconds: float | None
+    instance_type: str = ""
+    instance_count: int = 0
+    record: str | None = None
+    control: str | None = None
+    attempts: int = 1
+    objects_done: int | None = None
+    reused: bool = False
+    cost: float | None = None
+    currency: str | None = None
+    priced: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Write it as JSON (a small XCom)."""
@@ -43,37 +58,44 @@ class TransformResult:
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> TransformResult:
-        """Read what `to_dict` wrote; members that a later version added are ignored."""
-        known: dict[str, Any] = {field.name: value.get(field.name) for field in fields(cls)}
+        """Read what `to_dict` wrote; members that a later version added are ignored, those it left out are unknown."""
+        unknown = {field.name: None if field.default is MISSING else field.default for field in fields(cls)}
+        known: dict[str, Any] = {name: value.get(name, default) for name, default in unknown.items()}
         return cls(**known)
 
     @classmethod
-    def of(cls, described: Mapping[str, Any], prepared: PreparedInput | None = None) -> TransformResult:
-        """Make it of DescribeTransformJob's answer."""
+    def of(cls, described: Mapping[str, Any], prepared: PreparedInput | None = None, **known: Any) -> TransformResult:
+        """Make it of DescribeTransformJob's answer; what else is `known`, by the names of members, wins over it.
+
+        A job that reads a manifest, for one, tells that manifest as its input, not what the task was given.
+        """
         values = wire.flat(described)
         created, started, ended = (
             _utc(described.get(key)) for key in ("CreationTime", "TransformStartTime", "TransformEndTime")
         )
         running = _seconds(started, ended)
-        return cls(
-            job_name=described["TransformJobName"],
-            job_arn=described["TransformJobArn"],
-            status=described["TransformJobStatus"],
-            model_name=values["model_name"],
-            input=values["input"],
-            output=values["output"],
-            content_type=values.get("content_type"),
-            accept=values.get("accept"),
-            prepared=prepared.manifest if prepared else None,
-            rows=prepared.rows if prepared else None,
-            objects=prepared.shards if prepared else None,
-            created=_text(created) or "",
-            started=_text(started),
-            ended=_text(ended),
-            provisioning_seconds=_seconds(created, started),
-            transform_seconds=running,
-            instance_seconds=None if running is None else round(running * values["instance_count"], 3),
-        )
+        told = {
+            "job_name": described["TransformJobName"],
+            "job_arn": described["TransformJobArn"],
+            "status": described["TransformJobStatus"],
+            "model_name": values["model_name"],
+            "input": values["input"],
+            "output": values["output"],
+            "content_type": values.get("content_type"),
+            "accept": values.get("accept"),
+            "prepared": prepared.manifest if prepared else None,
+            "rows": prepared.rows if prepared else None,
+            "objects": prepared.shards if prepared else None,
+            "created": _text(created) or "",
+            "started": _text(started),
+            "ended": _text(ended),
+            "provisioning_seconds": _seconds(created, started),
+            "transform_seconds": running,
+            "instance_seconds": None if running is None else round(running * values["instance_count"], 3),
+            "instance_type": values["instance_type"],
+            "instance_count": values["instance_count"],
+        }
+        return cls(**told | known)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

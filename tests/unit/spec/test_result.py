@@ -8,6 +8,7 @@ import pytest
 from airflow_batchtx import TransformJob, errors
 from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.lifecycle import NEXT, failure, is_final
+from airflow_batchtx.spec.limits import NAME_LENGTH
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.result import TransformResult
 
@@ -53,6 +54,51 @@ def test_it_travels_as_small_json_and_back() -> None:
     assert len(text) < 4096
     assert TransformResult.read({**json.loads(text), "added_by_a_later_version": 1}) == result
     assert (result.prepared, result.rows, result.objects) == ("s3://b/in/manifest.json", 7, 3)
+
+
+def test_what_else_is_known_wins_over_what_the_job_says() -> None:
+    result = TransformResult.of(
+        DESCRIBED, input="s3://b/day=1/", objects=4, objects_done=4, attempts=2, reused=True, record="s3://b/c/j/r.json"
+    )
+
+    assert (result.input, result.objects, result.output) == ("s3://b/day=1/", 4, "s3://b/out/")
+    assert (result.objects_done, result.attempts, result.reused, result.record) == (4, 2, True, "s3://b/c/j/r.json")
+    assert (result.instance_type, result.instance_count) == ("ml.m5.large", 2)
+
+
+def test_a_result_of_an_earlier_version_is_read_with_what_it_left_out_unknown() -> None:
+    later = {"record", "control", "attempts", "objects_done", "reused", "cost", "currency", "priced"}
+    written = {name: value for name, value in TransformResult.of(DESCRIBED).to_dict().items() if name not in later}
+
+    assert TransformResult.read(written) == TransformResult.of(DESCRIBED)
+
+
+def test_it_stays_small_with_the_longest_names() -> None:
+    bucket, name, key = "b" * 63, "n" * NAME_LENGTH, "k" * 600
+    folder = f"s3://{bucket}/_batchtx/{name}/"
+    described = {
+        **TransformJob(
+            model_name=name, input=f"s3://{bucket}/{key}/", output=f"s3://{bucket}/{key}/", instance_count=100,
+            instance_type="ml.g4dn.16xlarge", content_type="application/x-npy; charset=utf-8",
+            accept="application/x-npy; charset=utf-8",
+        ).to_request(),
+        "TransformJobName": name,
+        "TransformJobArn": f"arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:transform-job/{name}",
+        "TransformJobStatus": "Completed",
+        **{time: CREATED + timedelta(days=9, microseconds=1) for time in ("TransformStartTime", "TransformEndTime")},
+        "CreationTime": CREATED,
+    }  # fmt: skip
+    prepared = PreparedInput(
+        input=f"s3://{bucket}/{key}/", manifest=f"s3://{bucket}/{key}/_manifest.json", content_type="text/csv",
+        split_type="Line", assemble_with="Line", shards=10**7, rows=10**12,
+    )  # fmt: skip
+
+    result = TransformResult.of(
+        described, prepared, record=f"{folder}record.json", control=folder, attempts=99, objects_done=10**7,
+        cost=1234567.123456, currency="USD", priced="2026-11-23",
+    )  # fmt: skip
+
+    assert len(json.dumps(result.to_dict())) < 4096
 
 
 @pytest.mark.parametrize(
