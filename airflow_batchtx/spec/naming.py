@@ -1,4 +1,4 @@
-"""The names of transform jobs: known before the job exists, the same however often a task is tried."""
+"""The names of transform jobs and of their models: known before these exist, the same however often a task is tried."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import astuple, dataclass
+from typing import Any
 
 from airflow_batchtx.spec.limits import NAME_LENGTH
 
@@ -25,7 +26,7 @@ class Identity:
     @property
     def digest(self) -> str:
         """A short text that stands for this identity."""
-        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:_DIGEST]
+        return short_digest(astuple(self))
 
 
 def job_name(prefix: str, identity: Identity, attempt: int = 1) -> str:
@@ -33,6 +34,19 @@ def job_name(prefix: str, identity: Identity, attempt: int = 1) -> str:
 
     Always a name that CreateTransformJob takes: a prefix is cut and cleaned as far as it must be.
     """
-    tail = f"-{identity.digest}" + (f"-{attempt}" if attempt > 1 else "")
+    return _joined(prefix, f"-{identity.digest}" + (f"-{attempt}" if attempt > 1 else ""), "job")
+
+
+def model_name(prefix: str, digest: str) -> str:
+    """Give `<prefix>-<digest>`: always a name that CreateModel takes, as `job_name` does for jobs."""
+    return _joined(prefix, f"-{digest}", "model")
+
+
+def short_digest(value: Any) -> str:
+    """Give a short text that stands for a JSON value, in whatever order its members come."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_DIGEST]
+
+
+def _joined(prefix: str, tail: str, otherwise: str) -> str:
     head = re.sub(r"[^a-zA-Z0-9]+", "-", prefix).strip("-")[: NAME_LENGTH - len(tail)].rstrip("-")
-    return f"{head}{tail}" if head else f"job{tail}"
+    return f"{head or otherwise}{tail}"

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batchtx.spec.limits import NAME_PATTERN
-from airflow_batchtx.spec.naming import Identity, job_name
+from airflow_batchtx.spec.limits import MODEL_NAME_PATTERN, NAME_PATTERN
+from airflow_batchtx.spec.naming import Identity, job_name, model_name, short_digest
 
 WORK = Identity(namespace="prod", dag_id="scoring", task_id="score", run_id="manual__2026-11-23", map_index=-1)
 IDENTITIES = st.builds(
@@ -48,3 +48,12 @@ def test_parts_of_an_identity_do_not_run_into_each_other() -> None:
     two = Identity(namespace="ab", dag_id="c", task_id="d", run_id="e", map_index=1)
 
     assert one.digest != two.digest
+
+
+@given(st.text(max_size=200), st.text())
+def test_every_name_of_a_model_is_one_that_sagemaker_takes_and_tells_its_content(prefix: str, content: str) -> None:
+    name = model_name(prefix, short_digest(content))
+
+    assert len(name) <= 63
+    assert re.fullmatch(MODEL_NAME_PATTERN, name)
+    assert name.endswith(f"-{short_digest(content)}")
