@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ class FakeModels:
         self.calls: list[str] = []
         self.trouble: dict[str, list[Exception]] = defaultdict(list)
         self.before_create = list[dict[str, Any]]()
+        self._one_at_a_time = threading.Lock()
 
     def package(self, group: str, status: str = "Approved", state: str = "Completed") -> str:
         """Add the next version to a group."""
@@ -42,9 +44,10 @@ class FakeModels:
             self._keep(self.before_create.pop())
         self._called("CreateModel")
         name = request["ModelName"]
-        if name in self.models:
-            raise self._invalid("CreateModel", f'Cannot create already existing model "{ARN}:model/{name}".')
-        return {"ModelArn": self._keep(request)["ModelArn"]}
+        with self._one_at_a_time:
+            if name in self.models:
+                raise self._invalid("CreateModel", f'Cannot create already existing model "{ARN}:model/{name}".')
+            return {"ModelArn": self._keep(request)["ModelArn"]}
 
     def describe_model(self, **request: Any) -> dict[str, Any]:
         self._called("DescribeModel")
