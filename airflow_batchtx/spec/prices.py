@@ -34,6 +34,10 @@ class PriceTable:
     prices: Mapping[tuple[str, str], Price]
     extends: bool = True
 
+    def price(self, region: str, instance_type: str) -> Price | None:
+        """Give what an instance costs in a Region; None where no list tells it, never a guess."""
+        return self.prices.get((region, instance_type))
+
     def over(self, other: PriceTable) -> PriceTable:
         """Put this table's prices over those of another, or in their place."""
         return replace(other, prices={**other.prices, **self.prices}) if self.extends else self

@@ -55,6 +55,14 @@ def test_a_table_is_read_as_json_or_parsed(written: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("key", [("eu-west-1", "ml.m5.large"), ("us-east-1", "ml.m5.xlarge")])
+def test_an_unknown_price_is_none_never_a_guess(key: tuple[str, str]) -> None:
+    read = PriceTable.read(table(listed()))
+
+    assert read.price(*key) is None
+    assert read.price("us-east-1", "ml.m5.large") == read.prices["us-east-1", "ml.m5.large"]
+
+
 def test_the_later_list_counts() -> None:
     read = PriceTable.read(table(listed(), listed(per_hour={"ml.m5.large": 0.2}, currency="EUR")))
 
