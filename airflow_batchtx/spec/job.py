@@ -34,7 +34,8 @@ class TransformJob:
     checked once Airflow has rendered it, before anything is paid for.
 
     `name` is the beginning of the job's name; the operator adds what makes it unique. `input` is an S3 prefix
-    (a raw one: `s3://b/day` matches `s3://b/day2/x` too), or the output of a PrepareInputOperator, which brings its
+    (a raw one: `s3://b/day` matches `s3://b/day2/x` too, unless there is an object `s3://b/day`, which it then names
+    alone), a list of prefixes and objects of one bucket, or the output of a PrepareInputOperator, which brings its
     media type and split type along. Sizes are in MB, times in seconds, as their names say.
     """
 

@@ -21,7 +21,7 @@ class Kind(Enum):
     FLAG = "true or false"
     TEXTS = "mapping of names to texts"
     TAGS = "list of tags"
-    INPUT = "S3 prefix, or what a prepare task returned"
+    INPUT = "S3 prefix, a list of them, or what a prepare task returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,8 @@ MEMBERS: tuple[Member, ...] = (
     Member(
         name="input", path="TransformInput.DataSource.S3DataSource.S3Uri", kind=Kind.INPUT, required=True,
         maximum=1024, pattern=limits.S3_URI_PATTERN,
-        remedy="Give s3://bucket/prefix/, or the output of a PrepareInputOperator.", example="s3://bucket/in/",
+        remedy="Give s3://bucket/prefix/, a list of prefixes and objects, or the output of a PrepareInputOperator.",
+        example="s3://bucket/in/",
     ),
     Member(
         name="content_type", path="TransformInput.ContentType", maximum=256, pattern=r".*",

@@ -45,19 +45,18 @@ def settled(request: wire.Request) -> tuple[wire.Request, PreparedInput | None]:
     """Put the S3 prefix in the place of a prepared input, and fill in what it knows where the request is silent."""
     source = wire.at(request, INPUT_PATH)
     prepared = PreparedInput.read(source)
-    if prepared is None:
-        known: dict[str, object] = {"input": source[0]} if isinstance(source, list) and len(source) == 1 else {}
-    else:
-        known = {
-            "content_type": prepared.content_type,
-            "split_type": prepared.split_type,
-            # A model that answers in the type that it was sent, one line a record, is what associate can prove.
-            "accept": prepared.content_type,
-            "assemble_with": prepared.assemble_with,
-            **wire.flat(request),
-            "input": prepared.input,
-        }
     settled = wire.copied(request)
+    if prepared is None:
+        return settled, None
+    known = {
+        "content_type": prepared.content_type,
+        "split_type": prepared.split_type,
+        # A model that answers in the type that it was sent, one line a record, is what associate can prove.
+        "accept": prepared.content_type,
+        "assemble_with": prepared.assemble_with,
+        **wire.flat(request),
+        "input": prepared.input,
+    }
     for name, value in known.items():
         wire.put(settled, BY_NAME[name].path, value)
     return settled, prepared

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_batchtx.errors import Problem
 from airflow_batchtx.spec import limits, wire
-from airflow_batchtx.spec.enums import JoinSource
+from airflow_batchtx.spec.enums import JoinSource, S3DataType
 from airflow_batchtx.spec.media import media_type
 from airflow_batchtx.spec.members import BY_NAME, BY_PATH, MEMBERS, Kind, Member
 from airflow_batchtx.spec.prepared import PreparedInput, settled
@@ -58,7 +59,7 @@ def _member_problems(member: Member, value: Any) -> Iterator[Problem]:
     if value is None:
         if member.required:
             yield Problem(member.label, None, "is required", member.remedy)
-    elif not (is_open(value) and member.kind not in (Kind.TEXTS, Kind.TAGS)):
+    elif not is_open(value) or isinstance(value, Mapping | list | tuple):
         # The values of an environment may be secrets, and problems are logged.
         shown = list(value) if member.kind is Kind.TEXTS and isinstance(value, Mapping) else value
         for rule in BROKEN[member.kind](member, value):
@@ -127,13 +128,28 @@ def _is_tag(text: object, least: int, most: int) -> bool:
 
 
 def _input(member: Member, value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        yield f"{len(value)} prefixes: a job reads one S3 prefix"
+    if isinstance(value, list | tuple):
+        yield from _inputs(member, value)
     elif not isinstance(value, str):
         if PreparedInput.read(value) is None:
-            yield "must be an S3 URI, or what a PrepareInputOperator returned"
+            yield "must be an S3 URI, a list of them, or what a PrepareInputOperator returned"
     else:
         yield from _text(member, value)
+
+
+def _inputs(member: Member, values: Sequence[Any]) -> Iterator[str]:
+    if not values:
+        yield "must name at least one prefix or object"
+    known = [value for value in values if not is_open(value)]
+    for value in known:
+        yield from (f"{value!r} {rule}" for rule in _text(member, value))
+    texts = Counter(value for value in known if isinstance(value, str))
+    yield from (f"{text!r} is there twice" for text, count in texts.items() if count > 1)
+    found = (re.fullmatch(member.pattern or "", text, re.DOTALL) for text in texts)
+    buckets = dict.fromkeys(uri[1] for uri in found if uri)
+    if len(buckets) > 1:
+        # API reference, S3DataSource: the objects of a manifest cannot come from different buckets.
+        yield f"must be in one bucket, not in {', '.join(buckets)}"
 
 
 def _bounds(member: Member, size: int, unit: str) -> Iterator[str]:
@@ -154,6 +170,13 @@ BROKEN: Mapping[Kind, Callable[[Member, Any], Iterator[str]]] = {
 
 
 # -------------------------------------------------------------------------------------------------- together
+
+
+def _one_manifest(values: Values) -> Iterator[Problem]:
+    given = values.get("input")
+    if isinstance(given, list | tuple) and values.get("s3_data_type") == S3DataType.MANIFEST_FILE:
+        rule = "must be the S3 URI of one manifest with s3_data_type = ManifestFile"
+        yield Problem(_label("input"), given, rule, "Leave s3_data_type out: a list needs no manifest of yours.")
 
 
 def _payload_product(values: Values) -> Iterator[Problem]:
@@ -255,6 +278,7 @@ def _volume_key(values: Values) -> Iterator[Problem]:
 
 
 RULES: tuple[Callable[[Values], Iterator[Problem]], ...] = (
+    _one_manifest,
     _payload_product,
     _join_types,
     _processed_type,

@@ -62,7 +62,14 @@ REFUSED: list[tuple[dict[str, Any], set[str]]] = [
     ({"input": "s3://"}, {"input"}),
     ({"input": 7}, {"input"}),
     ({"input": {"uri": "s3://bucket/in/"}}, {"input"}),
-    ({"input": ["s3://bucket/a/", "s3://bucket/b/"]}, {"input"}),
+    ({"input": []}, {"input"}),
+    ({"input": ["s3://bucket/a/", "bucket/b/"]}, {"input"}),
+    ({"input": ["s3://bucket/a/", 7]}, {"input"}),
+    ({"input": ["s3://bucket/a/", "s3://bucket/b/", "s3://bucket/a/"]}, {"input"}),
+    ({"input": ["s3://bucket/a/", "s3://other/b/"]}, {"input"}),
+    ({"input": ["s3://bucket/" + "x" * 1024]}, {"input"}),
+    ({"input": ["{{ a }}", Later(), "b"]}, {"input"}),
+    ({"input": ["s3://bucket/a.json"], "s3_data_type": "ManifestFile"}, {"input"}),
     ({"output": "s3:/bucket"}, {"output"}),
     ({"output": "s3://bucket/" + "x" * 1024}, {"output"}),
     ({"instance_type": "m5.large"}, {"instance_type"}),
@@ -131,6 +138,10 @@ ACCEPTED: list[dict[str, Any]] = [
     {"input": "s3://bucket/data/part-"},
     {"input": "s3://bucket"},
     {"input": ["s3://bucket/a/"]},
+    {"input": ["s3://bucket/a/", "s3://bucket/a/b/", "s3://bucket"]},
+    {"input": ("s3://bucket/a/", "s3://bucket/b.csv")},
+    {"input": ["s3://bucket/a/", "s3://{{ var.value.bucket }}/b/"]},
+    {"input": ["s3://bucket/a/", Later()]},
     {"input": PREPARED, "join_source": "Input", "input_filter": "$[1:]"},
     {"input": PREPARED.to_dict(), "join_source": "Input"},
     {"input": Later(), "join_source": "Input", "assemble_with": "Line"},
@@ -223,6 +234,25 @@ def test_a_prepared_input_fills_what_the_job_leaves_out() -> None:
     }
     assert request["TransformOutput"]["Accept"] == "application/json"
     assert request["TransformOutput"]["AssembleWith"] == "Line"
+
+
+@pytest.mark.parametrize("prefixes", [["s3://bucket/a/"], ["s3://bucket/a/", "s3://bucket/b/"]], ids=len)
+def test_a_list_of_prefixes_stays_one(prefixes: list[str]) -> None:
+    request, prepared = settled(TransformJob(**{**GOOD, "input": prefixes}).to_request())
+
+    assert prepared is None
+    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == prefixes
+
+
+def test_everything_that_is_wrong_with_a_list_is_told_at_once() -> None:
+    with pytest.raises(InvalidJob) as caught:
+        TransformJob(**{**GOOD, "input": ["s3://a/x", "x", "s3://a/x", "s3://b/y"]})
+
+    assert [problem.rule for problem in caught.value.problems] == [
+        "'x' must match s3://([^/]+)/?(.*)",
+        "'s3://a/x' is there twice",
+        "must be in one bucket, not in a, b",
+    ]
 
 
 def test_a_plain_dict_keeps_members_that_are_not_known_here() -> None:
