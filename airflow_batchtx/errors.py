@@ -309,13 +309,15 @@ class ServiceUnavailable(BatchTransformError):
 
 @dataclass(eq=False)
 class JobTimedOut(BatchTransformError):
-    """The wait for a job ended at its deadline; the job may still be running."""
+    """The wait for a job ended at its deadline. `stopped` tells whether the job was asked to stop; else it runs on."""
 
     job_name: str
     seconds: float
+    stopped: bool = False
 
     def __str__(self) -> str:
-        return f"Transform job {self.job_name!r} had not ended after {self.seconds:.0f} s; it may still be running."
+        now = "it is asked to stop" if self.stopped else "it may still be running"
+        return f"Transform job {self.job_name!r} had not ended after {self.seconds:.0f} s; {now}."
 
 
 # How much of a job's logs its error shows.

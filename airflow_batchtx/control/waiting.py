@@ -24,6 +24,23 @@ def ended(seen: Described | None) -> TypeGuard[Described]:
     return seen is not None and is_final(seen["TransformJobStatus"])
 
 
+def waited(
+    look: Callable[[], Described | None],
+    watch: Watch,
+    *,
+    sleep: Callable[[float], None],
+    report: Callable[[Described | None], None] = lambda _: None,
+) -> Described:
+    """Look at a job until it has ended, and `report` each look that finds it running; JobTimedOut at the deadline.
+
+    The job is looked at once at least. Looks that fail never end the wait before its time.
+    """
+    while not ended(seen := look()):
+        report(seen)
+        sleep(watch.pause(seen))
+    return seen
+
+
 def outcome(described: Described, prepared: PreparedInput | None = None) -> TransformResult:
     """Give the result of a job that Completed; raise the JobFailed that any other end means.
 

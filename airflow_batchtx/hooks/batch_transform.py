@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, waited
+from airflow_batchtx.hooks.current import Current
 from airflow_batchtx.sagemaker.jobs import Described, TransformJobs
 from airflow_batchtx.sagemaker.models import Models
 
@@ -45,13 +46,13 @@ class BatchTransformHook(AwsBaseHook):
 
     @property
     def jobs(self) -> TransformJobs:
-        """Transform jobs, over the client as it is now: ask anew for each call of a long wait."""
-        return TransformJobs(self.client)
+        """Transform jobs, each call over the client as it is then."""
+        return TransformJobs(cast("SageMakerClient", Current(lambda: self.client)))
 
     @property
     def models(self) -> Models:
-        """Models and model packages, over the client as it is now."""
-        return Models(self.client)
+        """Models and model packages, each call over the client as it is then."""
+        return Models(cast("SageMakerClient", Current(lambda: self.client)))
 
     def create(self, request: Mapping[str, Any]) -> str:
         """Create the job that a CreateTransformJob request describes, and give its ARN; see TransformJobs.create."""

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
-from airflow_batchtx.hooks.logs import LogsHook
+from airflow_batchtx.hooks.services import AwsSettings
 from airflow_batchtx.hooks.storage import StorageHook
-from airflow_batchtx.sagemaker.joblogs import JobLogs
-from airflow_batchtx.sagemaker.models import Models
-
-
-class AwsSettings(TypedDict):
-    """The arguments that every AWS hook takes; None leaves a setting to the connection, then to boto3."""
-
-    aws_conn_id: str | None
-    region_name: str | None
-    verify: bool | str | None
-    config: dict[str, Any] | None
+from airflow_batchtx.storage.s3 import S3Store
 
 
 class ConnectedOperator(BaseOperator):
@@ -29,9 +19,10 @@ class ConnectedOperator(BaseOperator):
 
     `aws_conn_id` names an Airflow connection (None is boto3's own search for credentials). `region_name`, `verify` and
     `botocore_config` (the arguments of botocore's Config, such as `{"retries": {"mode": "adaptive"}}`) overrule it.
+    `s3_extra_args` go with every request to S3 that takes them: `{"ExpectedBucketOwner": ..., "RequestPayer": ...}`.
     """
 
-    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify")
+    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "s3_extra_args")
 
     def __init__(
         self,
@@ -40,6 +31,7 @@ class ConnectedOperator(BaseOperator):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: Mapping[str, Any] | None = None,
+        s3_extra_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -47,6 +39,7 @@ class ConnectedOperator(BaseOperator):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
+        self.s3_extra_args = s3_extra_args
 
     @property
     def aws(self) -> AwsSettings:
@@ -63,17 +56,7 @@ class ConnectedOperator(BaseOperator):
         """Transform jobs."""
         return BatchTransformHook(**self.aws)
 
-    @property
-    def models(self) -> Models:
-        """Models and model packages, over the client as it is now."""
-        return self.hook.models
-
     @cached_property
-    def job_logs(self) -> JobLogs:
-        """The logs of transform jobs."""
-        return LogsHook(**self.aws).job_logs()
-
-    @cached_property
-    def storage(self) -> StorageHook:
+    def store(self) -> S3Store:
         """Objects in S3."""
-        return StorageHook(**self.aws)
+        return StorageHook(**self.aws).store(extra_args=self.s3_extra_args)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_batchtx.sagemaker.joblogs import JobLogs
+from airflow_batchtx.hooks.current import Current
+from airflow_batchtx.sagemaker.joblogs import JobLogs, LogsClient
 
 
 class LogsHook(AwsBaseHook):
@@ -16,5 +17,5 @@ class LogsHook(AwsBaseHook):
         super().__init__(*args, **{**kwargs, "client_type": "logs"})
 
     def job_logs(self) -> JobLogs:
-        """Give the logs of all jobs of the connection's account and Region."""
-        return JobLogs(self.conn)
+        """Give the logs of all jobs of the account and Region; the client is made when it is first needed."""
+        return JobLogs(cast("LogsClient", Current(lambda: self.conn)))

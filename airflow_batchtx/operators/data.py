@@ -89,7 +89,7 @@ class PrepareInputOperator(DataOperator):
         from airflow_batchtx.preparation.prepare import prepare
 
         request = preparation.PrepareRequest.read(self._kept(preparation.OPTIONS))
-        return prepare(self.storage.store(), request).to_dict()
+        return prepare(self.store, request).to_dict()
 
 
 class AssociateOutputOperator(DataOperator):
@@ -130,4 +130,4 @@ class AssociateOutputOperator(DataOperator):
         from airflow_batchtx.association.associate import associate
 
         request = association.AssociateRequest.read(self._kept(association.OPTIONS))
-        return associate(self.storage.store(), request).to_dict()
+        return associate(self.store, request).to_dict()

@@ -14,7 +14,6 @@ from airflow_batchtx.spec.options import (
     duration,
     flag,
     matching,
-    names,
     one_of,
     optional,
     positive,

@@ -14,16 +14,6 @@ from airflow_batchtx.spec.uri import S3Uri
 from tests.fakes import InMemoryStore
 
 
-class FakeStorage:
-    """Stands for the storage hook."""
-
-    def __init__(self, store: InMemoryStore) -> None:
-        self._store = store
-
-    def store(self) -> InMemoryStore:
-        return self._store
-
-
 @pytest.fixture
 def dag() -> DAG:
     return DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"))
@@ -90,7 +80,7 @@ def test_tasks_can_be_mapped(dag: DAG) -> None:
 def test_a_rendered_value_is_checked_before_anything_is_read() -> None:
     task: Any = PrepareInputOperator(task_id="p", source="{{ params.source }}", output="s3://b/in/")
     task.source = "lake"
-    task.storage = None
+    task.store = None
 
     with pytest.raises(InvalidInput):
         task.execute({})
@@ -99,14 +89,14 @@ def test_a_rendered_value_is_checked_before_anything_is_read() -> None:
 def test_what_one_task_returns_the_next_one_takes() -> None:
     store = InMemoryStore({"s3://lake/a.csv": b"id,x\n7,1\n8,2\n"}, buckets=["b"])
     prepare: Any = PrepareInputOperator(task_id="p", source="s3://lake/", output="s3://b/in/", keep=["id"])
-    prepare.storage = FakeStorage(store)
+    prepare.store = store
 
     prepared = prepare.execute({})
     store.put(S3Uri("b", "out/part-00000.csv.out"), b"0.5\n0.25\n")
     result = {"job_name": "j", "status": "Completed", "output": "s3://b/out/", "rows": 2, "objects": 1}
     result |= {"input": prepared["input"], "prepared": prepared["manifest"]}
     associate: Any = AssociateOutputOperator(task_id="a", result=result, output="s3://b/scored/", format="csv")
-    associate.storage = FakeStorage(store)
+    associate.store = store
     output = associate.execute({})
 
     assert store.get(S3Uri("b", "scored/part-00000.csv")) == b"id,prediction\n7,0.5\n8,0.25\n"
