@@ -342,8 +342,8 @@ class FailedObject:
     words: str
 
     def __str__(self) -> str:
-        status = "" if self.status is None else f"HTTP {self.status}: "
-        return f"{self.uri}: {status}{in_brief(self.words)}"
+        parts = [self.uri, "" if self.status is None else f"HTTP {self.status}", in_brief(self.words)]
+        return ": ".join(filter(None, parts))
 
 
 @dataclass(eq=False)
