@@ -27,6 +27,8 @@ _EMPTY_PAGES = 5
 _STREAMS = 30
 # Lines that a tail asks a stream for at once.
 _TAIL_PAGE = 500
+# Characters after which a data log is read no further: a line may have a quarter of a million.
+_CHARACTERS = 4_000_000
 
 Answer = Mapping[str, Any]
 
@@ -84,12 +86,17 @@ class JobLogs:
             return []
 
     def data_log(self, job_name: str, *, limit: int) -> list[LogLine]:
-        """Give what SageMaker says of a job's data: the first lines of each instance, `limit` in all."""
+        """Give what SageMaker says of a job's data: the first lines of each instance, `limit` in all.
+
+        There are fewer where lines are very long.
+        """
         streams = [stream for stream in self.streams(job_name) if _is_data_log(stream)]
         lines: list[LogLine] = []
         for stream, left in _counted_down(streams):
             # What one instance does not need of its share is the others'.
             lines += self._first(job_name, stream, (limit - len(lines)) // left)
+            if _characters(lines) > _CHARACTERS:
+                break
         return lines
 
     def container_log(self, job_name: str, *, limit: int, instances: Collection[str] = ()) -> list[LogLine]:
@@ -129,7 +136,9 @@ class JobLogs:
 
     def _first(self, job_name: str, stream: str, limit: int) -> list[LogLine]:
         cursor, lines = Cursor(job_name, stream), list[LogLine]()
-        while len(lines) < limit and (found := cursor.read(self, limit - len(lines))):
+        while len(lines) < limit and _characters(lines) < _CHARACTERS:
+            if not (found := cursor.read(self, limit - len(lines))):
+                break
             lines += found
         return lines
 
@@ -150,6 +159,10 @@ def _counted_down(streams: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Give the streams that are read in one go, each with the number of those that are left."""
     taken = streams[:_STREAMS]
     return zip(taken, range(len(taken), 0, -1), strict=True)
+
+
+def _characters(lines: Sequence[LogLine]) -> int:
+    return sum(len(line.text) for line in lines)
 
 
 def _lines(stream: str, page: Answer) -> list[LogLine]:

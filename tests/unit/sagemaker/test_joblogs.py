@@ -79,6 +79,16 @@ def test_of_many_instances_some_are_read(fake: FakeLogs) -> None:
     assert len(fake.calls) < 100
 
 
+def test_a_data_log_of_very_long_lines_is_read_in_part(fake: FakeLogs) -> None:
+    for number in range(3):
+        fake.add(f"nightly/i-{number}/data-log", *["x" * 100_000] * 100)
+
+    found = JobLogs(fake).data_log("nightly", limit=1_000)
+
+    assert 0 < sum(len(text) for text in texts(found)) < 12_000_000
+    assert {line.instance for line in found} == {"i-0"}
+
+
 def test_containers_are_read_from_their_ends(fake: FakeLogs) -> None:
     fake.add("nightly/i-1", *map(str, range(10)))
     fake.add("nightly/i-2/first", "a", "b")
