@@ -248,6 +248,27 @@ def _filters(values: Values) -> Iterator[Problem]:
             )
 
 
+def _ranges(values: Values) -> Iterator[Problem]:
+    for name in ("input_filter", "output_filter"):
+        path = values.get(name)
+        if isinstance(path, str) and re.search(r"\[[^\]]*:[^\]]*:[^\]]*\]", path):
+            # The service says so when the job runs: aws/sagemaker-python-sdk#1112.
+            rule = "may hold one range in a pair of brackets, such as [1:5]"
+            yield Problem(_label(name), path, rule, "List the indexes, or reorder the columns, so that one range does.")
+
+
+def _csv_paths(values: Values) -> Iterator[Problem]:
+    # Developer guide, batch-transform-data-processing: a record of CSV is an array.
+    answered = values.get("accept", values.get("content_type"))
+    for name, given in (("input_filter", values.get("content_type")), ("output_filter", answered)):
+        path = values.get(name)
+        if not isinstance(path, str) or not isinstance(given, str) or media_type(given) != "text/csv":
+            continue
+        if re.search(r"\.\s*[a-zA-Z0-9]|'", path):
+            rule = "names an attribute, but a record of text/csv is a list of columns"
+            yield Problem(_label(name), path, rule, "Count columns from 0: $[0], $[1:], $[0,-1].")
+
+
 def _capture(values: Values) -> Iterator[Problem]:
     given = [name for name in ("data_capture_kms_key_id", "generate_inference_id") if name in values]
     if given and "data_capture_destination" not in values:
@@ -283,6 +304,8 @@ RULES: tuple[Callable[[Values], Iterator[Problem]], ...] = (
     _join_types,
     _processed_type,
     _filters,
+    _ranges,
+    _csv_paths,
     _capture,
     _csv_lines,
     _volume_key,
