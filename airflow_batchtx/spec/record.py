@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_batchtx.errors import MalformedRecord
+from airflow_batchtx.spec.intent import ObjectState
 from airflow_batchtx.spec.manifest import as_json
 
 
@@ -15,7 +16,7 @@ from airflow_batchtx.spec.manifest import as_json
 class Answered:
     """An input object and its output, both as a listing showed them; `job_name` is the job that wrote the output.
 
-    `output_etag` and what follows is None where the job owed an output and it is not there.
+    `state` and `job_name` are None where the job owed an output and it is not there.
     """
 
     input: str
@@ -23,8 +24,7 @@ class Answered:
     etag: str
     sha256: str | None
     output: str
-    output_etag: str | None
-    output_modified: str | None
+    state: ObjectState | None
     job_name: str | None
 
 
@@ -53,12 +53,15 @@ class Record:
             return cls(
                 job_name=value["job_name"],
                 result=dict(value["result"]),
-                objects=tuple(
-                    Answered(**{name: part[name] for name in Answered.__dataclass_fields__})
-                    for part in value["objects"]
-                ),
+                objects=tuple(_answered(part) for part in value["objects"]),
                 empty=tuple(value["empty"]),
                 unexpected=tuple(value["unexpected"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise MalformedRecord(f"not the record of a transform job: {error!r}") from error
+
+
+def _answered(value: Mapping[str, Any]) -> Answered:
+    known = {name: value[name] for name in Answered.__dataclass_fields__}
+    state = known["state"]
+    return Answered(**{**known, "state": state and ObjectState(etag=state["etag"], modified=state["modified"])})

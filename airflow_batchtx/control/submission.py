@@ -1,0 +1,197 @@
+"""From a piece of work to its one job: found and adopted or reused, or made."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from airflow_batchtx.control.assignment import Assignment, Origin, Started
+from airflow_batchtx.control.drafting import Draft, drafted
+from airflow_batchtx.control.ledger import Ledger, Written
+from airflow_batchtx.control.limits import outwait, stop
+from airflow_batchtx.control.making import Maker
+from airflow_batchtx.control.services import Services
+from airflow_batchtx.control.wholeness import whole
+from airflow_batchtx.errors import (
+    BatchTransformError,
+    JobCapacityError,
+    JobConflict,
+    JobNotFound,
+    Postponed,
+    QuotaExceeded,
+    ServiceUnavailable,
+)
+from airflow_batchtx.planning.decision import Decision, Situation, Step, decide
+from airflow_batchtx.planning.work import differences
+from airflow_batchtx.sagemaker.jobs import Described
+from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec.intent import Intent
+from airflow_batchtx.spec.lifecycle import failure
+from airflow_batchtx.spec.members import BY_NAME
+from airflow_batchtx.spec.policy import OnQuota, Verify
+
+log = logging.getLogger(__name__)
+
+# How often the search for a job begins anew because a twin of this process was quicker.
+_RACES = 5
+
+INSTANCE_TYPE = BY_NAME["instance_type"].path
+
+
+def start(services: Services, assignment: Assignment) -> Started:
+    """Give a piece of work its job.
+
+    Postponed where a quota or throttling is in the way and the policy says to wait; InvalidJob, EmptyInput,
+    JobConflict and the errors of SageMaker and S3 where there can be no job.
+    """
+    submission = Submission(services, assignment, Ledger(services.store, assignment.control))
+    try:
+        for _ in range(_RACES):
+            if started := submission.started():
+                return started
+    except (QuotaExceeded, ServiceUnavailable) as refusal:
+        if assignment.policy.on_quota is OnQuota.FAIL:
+            raise
+        raise Postponed(assignment.name(1), refusal.detail) from refusal
+    raise JobConflict(assignment.name(1), "other processes keep making and ending jobs of this work")
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    number: int
+    name: str
+    described: Described
+    written: Written | None
+
+    @property
+    def intent(self) -> Intent | None:
+        return self.written.intent if self.written else None
+
+    @property
+    def status(self) -> str:
+        status: str = self.described["TransformJobStatus"]
+        return status
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One look at what there is, and what follows from it."""
+
+    services: Services
+    assignment: Assignment
+    ledger: Ledger
+
+    def started(self) -> Started | None:
+        """Find or make the job; None where another process came between, and it has to be looked for again."""
+        last = self._last()
+        if last is None:
+            return self._maker(None).made(1, self._draft(), None)
+        if last.intent and last.intent.identity != self.assignment.identity:
+            raise JobConflict(last.name, "it belongs to other work: use another namespace or name")
+        return self._followed(last)
+
+    def _last(self) -> _Attempt | None:
+        """Find the last attempt that has a job."""
+        found, number = None, 1
+        while True:
+            name = self.assignment.name(number)
+            try:
+                found = number, name, self.services.jobs.describe(name)
+            except JobNotFound:
+                return _Attempt(*found, self.ledger.intent(found[1])) if found else None
+            number += 1
+
+    def _followed(self, last: _Attempt) -> Started | None:
+        draft, why_not = self._comparable(last)
+        situation = self._situation(last, draft)
+        decision = decide(self.assignment.policy, situation)
+        _tell(last, situation, decision, why_not)
+        match decision.step:
+            case Step.ADOPT:
+                return self._found(last, Origin.ADOPTED)
+            case Step.REUSE:
+                return self._found(last, Origin.REUSED)
+            case Step.REFUSE:
+                raise JobConflict(last.name, decision.why, situation.differences or ())
+            case Step.REPLACE:
+                stop(self.services, last.name)
+                outwait(self.services, last.name)
+            case Step.OUTWAIT:
+                outwait(self.services, last.name)
+        prior = None if decision.step is Step.RERUN else last.intent
+        if draft is None or decision.step in (Step.REPLACE, Step.OUTWAIT):
+            draft = self._draft()  # what a job that was being stopped has written, shows only now
+        return self._maker(last).made(last.number + 1, draft, prior)
+
+    def _draft(self) -> Draft:
+        mine = self.assignment
+        return drafted(self.services, mine.request, mine.prepared, mine.policy)
+
+    def _comparable(self, last: _Attempt) -> tuple[Draft | None, BatchTransformError | None]:
+        """Look at what the job would do now. Where that cannot be seen, a job that runs may go on all the same."""
+        try:
+            return self._draft(), None
+        except BatchTransformError as error:
+            if last.status == JobStatus.IN_PROGRESS:
+                return None, error
+            raise
+
+    def _situation(self, last: _Attempt, draft: Draft | None) -> Situation:
+        if last.intent is None or draft is None:
+            return Situation(status=last.status, same_clear=last.intent is None, differences=None)
+        return Situation(
+            status=last.status,
+            same_clear=last.intent.epoch == self.assignment.epoch,
+            differences=tuple(str(one) for one in differences(last.intent.work, draft.work)),
+            whole=self._whole(last, draft),
+        )
+
+    def _whole(self, last: _Attempt, draft: Draft) -> bool | None:
+        if last.intent is None or last.status != JobStatus.COMPLETED or self.assignment.policy.verify is Verify.NONE:
+            return None
+        return whole(last.intent, self.ledger.record(last.name), draft.outputs)
+
+    def _found(self, last: _Attempt, origin: Origin) -> Started:
+        return Started(
+            job_name=last.name,
+            job_arn=last.described["TransformJobArn"],
+            origin=origin,
+            folder=self.ledger.folder(last.name),
+            output=self.assignment.output,
+            intent=last.intent,
+            described=last.described,
+        )
+
+    def _maker(self, last: _Attempt | None) -> Maker:
+        """Make jobs on the type that was asked for; after a CapacityError on the next one."""
+        failed = last and failure(last.name, last.status, last.described.get("FailureReason", ""))
+        if last is None or not isinstance(failed, JobCapacityError):
+            return Maker(self.services, self.assignment, self.ledger)
+        tried = wire.at(last.described, INSTANCE_TYPE)
+        following = self.assignment.policy.next_instance_type(tried)
+        if following is None:
+            return Maker(self.services, self.assignment, self.ledger)
+        log.info("There was no capacity for %s: trying %s", tried, following)
+        request = wire.copied(self.assignment.request)
+        wire.put(request, INSTANCE_TYPE, following)
+        return Maker(self.services, replace(self.assignment, request=request), self.ledger)
+
+
+def _tell(last: _Attempt, situation: Situation, decision: Decision, why_not: BatchTransformError | None) -> None:
+    """Say in the log what was found and compared, and what is done about it."""
+    log.info(
+        "Found transform job %s, %s. Next step: %s, since %s.",
+        last.name,
+        last.status,
+        decision.step.value,
+        decision.why,
+    )
+    if situation.differences is None:
+        reason = why_not or "its intent is not on record"
+        log.warning("Job %s could not be compared with what there is now: %s", last.name, reason)
+    elif situation.differences:
+        log.warning("Changed since job %s was made:\n  - %s", last.name, "\n  - ".join(situation.differences))
+    elif last.intent:
+        count = len(last.intent.objects)
+        log.info("Compared with job %s, and alike: request, model, and %d input objects.", last.name, count)
