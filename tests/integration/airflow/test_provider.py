@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_batchtx import __version__
+from airflow_batchtx.links.batch_transform import LINKS
 
 pytestmark = pytest.mark.airflow
 
@@ -27,15 +28,33 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_airflow_lists_it(installed: Path, tmp_path: Path) -> None:
+def airflow(installed: Path, *arguments: str) -> list[str]:
+    """Run Airflow's command line, and give the lines that it writes."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)]),
-        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(installed),
     }
-    command = [sys.executable, "-m", "airflow", "providers", "list", "--output", "plain"]
+    command = [sys.executable, "-m", "airflow", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
 
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
-    (line,) = [line for line in run.stdout.splitlines() if line.startswith("airflow-batchtx ")]
+def test_airflow_lists_it(installed: Path) -> None:
+    (line,) = [
+        line
+        for line in airflow(installed, "providers", "list", "--output", "plain")
+        if line.startswith("airflow-batchtx ")
+    ]
+
     assert __version__ in line
+
+
+def test_airflow_knows_its_links(installed: Path) -> None:
+    listed = airflow(installed, "providers", "links", "--output", "plain")
+
+    for link in LINKS:
+        assert any(f"{type(link).__module__}.{type(link).__name__}" in line for line in listed)
+
+
+def test_an_option_that_nobody_set_has_its_default(installed: Path) -> None:
+    assert airflow(installed, "config", "get-value", "batchtx", "poll_interval")[-1] == "30.0"
