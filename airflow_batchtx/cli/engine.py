@@ -91,6 +91,7 @@ def start(
     def ready(addresses: Addresses) -> None:
         port_given = urlsplit(addresses.engine).port
         console.print(f"[bold green]SageMaker Batch Transform[/] answers at {addresses.engine}")
+        console.print(f"Its jobs, for a browser: {addresses.engine}/jobs")
         console.print(f"S3 answers at {addresses.storage or 'AWS'}; jobs and logs are kept in {config.home}")
         console.print(f'In another shell:  eval "$(batchtx local env --port {port_given})"', markup=False)
         console.print("Ctrl-C ends it.")

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     region TEXT, key TEXT, name TEXT, created REAL, request TEXT, model TEXT, status TEXT, modified REAL,
     started REAL, ended REAL, reason TEXT, PRIMARY KEY (region, key));
 CREATE INDEX IF NOT EXISTS jobs_by_creation ON jobs (region, created, key);
+CREATE INDEX IF NOT EXISTS jobs_by_age ON jobs (created, key);
+CREATE TABLE IF NOT EXISTS work (region TEXT, key TEXT, objects INTEGER, PRIMARY KEY (region, key));
 CREATE TABLE IF NOT EXISTS tags (arn TEXT, key TEXT, value TEXT, PRIMARY KEY (arn, key));
 """
 
@@ -168,6 +170,38 @@ class Registry:
         row = db.execute(found, (job.region, job.name.lower())).fetchone()
         tags = db.execute("SELECT key, value FROM tags WHERE arn = ? ORDER BY rowid", (job.arn.lower(),))
         self._changed(_job(row), {tag["key"]: tag["value"] for tag in tags})
+
+    # ------------------------------------------------------------------------------------------------- for people
+
+    def note_objects(self, job: Job, count: int) -> None:
+        """Keep how many objects a job has."""
+        with self._db.held() as db, db:
+            db.execute("INSERT OR REPLACE INTO work VALUES (?, ?, ?)", (job.region, job.name.lower(), count))
+
+    def objects(self, job: Job) -> int | None:
+        """Tell how many objects a job has; None until it has listed them."""
+        where = (job.region, job.name.lower())
+        for row in self._db.select("SELECT objects FROM work WHERE region = ? AND key = ?", where):
+            return int(row[0])
+        return None
+
+    def newest(self, name: str, status: str, first: int, most: int) -> list[tuple[Job, int | None]]:
+        """List jobs of all Regions with the count of their objects, newest first, from number `first` on (from 0).
+
+        `name` is a part of their names in any case, `status` theirs; either may be empty.
+        """
+        rows = self._db.select(
+            "SELECT jobs.*, objects FROM jobs LEFT JOIN work USING (region, key)"
+            " WHERE instr(key, ?) > 0 AND (? = '' OR status = ?) ORDER BY created DESC, key DESC LIMIT ? OFFSET ?",
+            (name.lower(), status, status, most, first),
+        )
+        return [(_job(row), row["objects"]) for row in rows]
+
+    def count_by_status(self, name: str) -> dict[JobStatus, int]:
+        """Count the jobs of all Regions whose names have a part `name`, in any case, by their status."""
+        sql = "SELECT status, count(*) FROM jobs WHERE instr(key, ?) > 0 GROUP BY status"
+        found = {row[0]: row[1] for row in self._db.select(sql, (name.lower(),))}
+        return {status: found.get(str(status), 0) for status in JobStatus}
 
     # ----------------------------------------------------------------------------------------------------- tags
 

@@ -15,11 +15,12 @@ from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
-from airflow_batchtx.engine import reasons
+from airflow_batchtx.engine import reasons, worklist
 from airflow_batchtx.engine.capture import capture
 from airflow_batchtx.engine.children import GRACE, Child
 from airflow_batchtx.engine.containers import Prepared, unpacked
 from airflow_batchtx.engine.faults import NONE, Faults, Interference, of_job
+from airflow_batchtx.engine.folders import JobFolder
 from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.logs import LogSink
 from airflow_batchtx.engine.order import Event, EventKind, Order, Terms, terms
@@ -95,7 +96,7 @@ class Runner:
         """End, in the registry, the jobs of an engine that is gone; their instances ended with it."""
         for job in self._registry.unfinished():
             self._settle(job, reasons.INTERNAL_ERROR)
-            shutil.rmtree(self._folder(job) / "work", ignore_errors=True)
+            shutil.rmtree(self._folder(job).work, ignore_errors=True)
 
     def start(self, job: Job) -> None:
         """Begin to run a job; returns at once."""
@@ -159,7 +160,7 @@ class Runner:
 
     def _transformed(self, run: _Run, faults: Faults) -> str | None:
         sink = self._sink(run.job)
-        self._workplace.telemetry.begins(run.job, self._folder(run.job) / "logs")
+        self._workplace.telemetry.begins(run.job, self._folder(run.job).logs)
         prefix, todo = self._shares(run.job)
         with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
             if (started := self._registry.mark_started(run.job)) is None:
@@ -180,10 +181,12 @@ class Runner:
         return reason
 
     def _shares(self, job: Job) -> tuple[S3Uri, list[tuple[Transfer, ...]]]:
-        """Deal the input's objects to instances; an instance with nothing to do is not started."""
+        """List and keep the input's objects and deal them to instances; one with nothing to do is not started."""
         prefix, sources = inputs(self._workplace.store, job.request["TransformInput"]["DataSource"]["S3DataSource"])
         output = address(job.request["TransformOutput"]["S3OutputPath"])
-        dealt = shares(transfers(prefix, sources, output), job.request["TransformResources"]["InstanceCount"])
+        todo = transfers(prefix, sources, output)
+        self._registry.note_objects(job, worklist.write(self._folder(job).objects, todo))
+        dealt = shares(todo, job.request["TransformResources"]["InstanceCount"])
         return prefix, [share for share in dealt if share]
 
     def _orders(
@@ -213,14 +216,14 @@ class Runner:
         return f"i-{secrets.token_hex(9)[:17]}-{int(self._workplace.clock())}"
 
     def _sink(self, job: Job) -> LogSink:
-        return self._workplace.logs(self._folder(job) / "logs")
+        return self._workplace.logs(self._folder(job).logs)
 
-    def _folder(self, job: Job) -> Path:
-        return self._workplace.home / "jobs" / job.region / job.name.lower()
+    def _folder(self, job: Job) -> JobFolder:
+        return JobFolder.of(self._workplace.home, job)
 
     @contextmanager
     def _work_folder(self, job: Job) -> Iterator[Path]:
-        folder = self._folder(job) / "work"
+        folder = self._folder(job).work
         # What an engine that was killed left there is of no use to a job of the same name in a new registry.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,8 @@ from airflow_batchtx.engine.events import state_change
 from airflow_batchtx.engine.jobs import described
 from airflow_batchtx.engine.logs import FileLogs
 from airflow_batchtx.engine.operations import OPERATIONS
+from airflow_batchtx.engine.pages.outputs import Outputs
+from airflow_batchtx.engine.pages.site import Site
 from airflow_batchtx.engine.quotas import Quotas
 from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.runner import Runner, Workplace
@@ -42,6 +44,7 @@ from airflow_batchtx.engine.telemetry import Telemetry
 from airflow_batchtx.engine.throttle import Throttle
 from airflow_batchtx.errors import LocalEngineError, RequestRefused
 from airflow_batchtx.modelserver import docker
+from airflow_batchtx.storage.s3 import S3Store
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +105,11 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
             quotas=Quotas(config.conditions.quotas),
             throttle=Throttle(config.conditions.rate, time.monotonic),
         )
-        _run(_application(api, Shapes(service_model()), addresses), listener, config, lambda: ready(addresses))
+        # A page is not worth a long wait, so its S3 is given up as soon as the other services are.
+        outputs = Outputs(S3Store(address.client("s3", config.region)), config.home, time.time)
+        pages = Site(registry, outputs, config.home, time.time).routes()
+        application = _application(api, Shapes(service_model()), addresses, pages)
+        _run(application, listener, config, lambda: ready(addresses))
 
 
 def _file_logs(folder: Path) -> FileLogs:
@@ -121,7 +128,7 @@ def _docker_owner(config: EngineConfig) -> str | None:
 # ------------------------------------------------------------------------------------------------ the requests
 
 
-def _application(api: Api, shapes: Shapes, addresses: Addresses) -> Starlette:
+def _application(api: Api, shapes: Shapes, addresses: Addresses, pages: Sequence[Route]) -> Starlette:
     async def call(request: Request) -> Response:
         answer = await run_in_threadpool(answered, api, shapes, dict(request.headers), await request.body())
         return Response(answer.body, answer.status, answer.headers)
@@ -141,7 +148,8 @@ def _application(api: Api, shapes: Shapes, addresses: Addresses) -> Starlette:
     async def calls(_: Request) -> Response:
         return JSONResponse(api.calls.counts())
 
-    return Starlette(routes=[Route("/", call, methods=["POST"]), Route(HEALTH, health), Route(CALLS, calls)])
+    own = [Route("/", call, methods=["POST"]), Route(HEALTH, health), Route(CALLS, calls)]
+    return Starlette(routes=[*own, *pages])
 
 
 def answered(api: Api, shapes: Shapes, headers: dict[str, str], body: bytes) -> protocol.Answer:

@@ -268,7 +268,7 @@ def test_a_handler_in_an_archive(desk: Desk) -> None:
     assert job["TransformJobStatus"] == "Completed"
     assert desk.get("out/a.csv.out") == desk.get("out/b.csv.out") == b"hello true\n"
     folder = desk.engine.home / "jobs" / "us-east-1" / job["TransformJobName"]
-    assert [path.name for path in folder.iterdir()] == ["logs"]
+    assert {path.name for path in folder.iterdir()} == {"logs", "objects.jsonl"}
     logs = list((folder / "logs").glob("i-*-*.log"))
     assert len(logs) == 2
     assert all("loading the model" in log.read_text() for log in logs)
