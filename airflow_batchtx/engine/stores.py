@@ -14,21 +14,34 @@ from airflow_batchtx.storage.s3 import S3Store
 _CONNECTIONS = 128
 # What S3 look-alikes take for a key; AWS itself is never asked with it.
 _ANYONE = "testing"
+# How long an S3 may take to answer, in seconds, and how often it is asked: one that hangs costs a minute, not five. It
+# must leave an S3 on a busy laptop the time to put the parts of a large object together.
+S3_SECONDS, _S3_ATTEMPTS = 20.0, 3
 # Logs, metrics and events are not worth a longer wait, in seconds.
 _CONNECT_SECONDS, _READ_SECONDS = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
 class S3Address:
-    """Where an S3 is (None: AWS itself), and whether made-up credentials do for it or the environment's are needed."""
+    """Where an S3 is (None: AWS itself), and whether made-up credentials do for it or the environment's are needed.
+
+    `seconds` is how long it may take to answer a request.
+    """
 
     endpoint_url: str | None
     region: str
     made_up: bool
+    seconds: float = S3_SECONDS
 
     def open(self) -> S3Store:
         """Open the store."""
-        config = Config(max_pool_connections=_CONNECTIONS, proxies=self._proxies)
+        config = Config(
+            max_pool_connections=_CONNECTIONS,
+            proxies=self._proxies,
+            connect_timeout=self.seconds,
+            read_timeout=self.seconds,
+            retries={"mode": "standard", "total_max_attempts": _S3_ATTEMPTS},
+        )
         return S3Store(self._session(self.region).client("s3", endpoint_url=self.endpoint_url, config=config))
 
     def client(self, service: str, region: str) -> Any:
@@ -53,10 +66,10 @@ class S3Address:
         return boto3.Session(region_name=region, aws_access_key_id=key, aws_secret_access_key=key)
 
 
-def s3_address(endpoint_url: str | None, region: str) -> S3Address:
+def s3_address(endpoint_url: str | None, region: str, seconds: float = S3_SECONDS) -> S3Address:
     """Name an S3; one of the user's own is asked with made-up credentials where the environment holds none.
 
     That is found out here, once for all instances: the search ends in a look at EC2's metadata, which may take seconds.
     """
     made_up = endpoint_url is not None and boto3.Session(region_name=region).get_credentials() is None
-    return S3Address(endpoint_url, region, made_up)
+    return S3Address(endpoint_url, region, made_up, seconds)
