@@ -23,8 +23,9 @@ STREAM_PAGE, MAX_EVENTS = 50, 10_000
 _STREAM_PAGES = 10
 # API reference, GetLogEvents: "Partially full or empty pages don't necessarily mean that pagination is finished".
 _EMPTY_PAGES = 5
-# Streams that are read in one go, so that a job of many instances does not use up the account's rate of calls.
-_STREAMS = 30
+# Streams that are read in one go, so that a job of many instances does not use up the account's rate of calls. No
+# instance's data log is passed over: the only failure may be there.
+_STREAMS, _DATA_LOGS = 30, 100
 # Lines that a tail asks a stream for at once.
 _TAIL_PAGE = 500
 # Characters after which a data log is read no further: a line may have a quarter of a million.
@@ -71,7 +72,7 @@ class JobLogs:
     """Reads the logs of jobs; safe to share between threads, as its client is.
 
     Where there is no log group or stream, or not yet, there are no lines. All methods raise LogsUnavailable where
-    reading is not allowed and ServiceUnavailable where it may do later, and make few calls whatever the job's size.
+    reading is not allowed and ServiceUnavailable where it may do later. The number of calls is bounded.
     """
 
     def __init__(self, client: LogsClient) -> None:
@@ -92,7 +93,7 @@ class JobLogs:
         """
         streams = [stream for stream in self.streams(job_name) if _is_data_log(stream)]
         lines: list[LogLine] = []
-        for stream, left in _counted_down(streams):
+        for stream, left in _counted_down(streams[:_DATA_LOGS]):
             # What one instance does not need of its share is the others'.
             lines += self._first(job_name, stream, (limit - len(lines)) // left)
             if _characters(lines) > _CHARACTERS:
@@ -107,7 +108,7 @@ class JobLogs:
         printed = [stream for stream in self.streams(job_name) if not _is_data_log(stream)]
         wanted = [stream for stream in printed if instance_of(stream) in instances]
         lines: list[LogLine] = []
-        for stream, left in _counted_down(wanted or printed):
+        for stream, left in _counted_down((wanted or printed)[:_STREAMS]):
             lines += self._last(job_name, stream, (limit - len(lines)) // left)
         return lines
 
@@ -156,9 +157,8 @@ def _is_data_log(stream: str) -> bool:
 
 
 def _counted_down(streams: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Give the streams that are read in one go, each with the number of those that are left."""
-    taken = streams[:_STREAMS]
-    return zip(taken, range(len(taken), 0, -1), strict=True)
+    """Give each stream with the number of those that are left."""
+    return zip(streams, range(len(streams), 0, -1), strict=True)
 
 
 def _characters(lines: Sequence[LogLine]) -> int:

@@ -71,12 +71,21 @@ def test_what_one_instance_does_not_need_of_the_limit_is_the_others(fake: FakeLo
     assert [found.count(text) for text in "123"] == [1, 10, 10]
 
 
-def test_of_many_instances_some_are_read(fake: FakeLogs) -> None:
+def test_of_many_instances_every_data_log_and_some_containers_are_read(fake: FakeLogs) -> None:
     for number in range(100):
-        fake.add(f"nightly/i-{number}/data-log", *"x" * 100)
+        fake.add(f"nightly/i-{number:02}/data-log", *"x" * 100)
+        fake.add(f"nightly/i-{number:02}", *"x" * 100)
+    logs = JobLogs(fake)
 
-    assert len(JobLogs(fake).data_log("nightly", limit=1_000)) <= 1_000
-    assert len(fake.calls) < 100
+    said = logs.data_log("nightly", limit=1_000)
+    reading = len(fake.calls)
+    printed = logs.container_log("nightly", limit=1_000)
+
+    assert len({line.instance for line in said}) == 100
+    assert len(said) == 1_000
+    assert reading < 250
+    assert len(printed) <= 1_000
+    assert len(fake.calls) - reading < 50
 
 
 def test_a_data_log_of_very_long_lines_is_read_in_part(fake: FakeLogs) -> None:
