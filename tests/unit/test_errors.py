@@ -17,6 +17,7 @@ from airflow_batchtx.errors import BatchTransformError, FailedObject, InvalidInp
 SAMPLES: dict[Any, Any] = {
     str: "some text",
     int: 7,
+    bool: True,
     float: 1.5,
     tuple[Problem, ...]: (Problem("field", "value", "rule", "remedy"),),
     tuple[str, ...]: ("a", "b"),
