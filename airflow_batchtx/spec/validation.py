@@ -28,9 +28,11 @@ def problems(request: Mapping[str, Any]) -> Iterator[Problem]:
     A prepared input counts with all that it brings.
     """
     values = wire.flat(settled(wire.coerced(request))[0])
-    for member in MEMBERS:
-        yield from _member_problems(member, values.get(member.name))
-    known = {name: value for name, value in values.items() if not is_open(value)}
+    wrong = {member.name: tuple(_member_problems(member, values.get(member.name))) for member in MEMBERS}
+    for found in wrong.values():
+        yield from found
+    # Members that are wrong by themselves are not looked at together.
+    known = {name: value for name, value in values.items() if not is_open(value) and not wrong[name]}
     for rule in RULES:
         yield from rule(known)
 

@@ -115,6 +115,7 @@ REFUSED: list[tuple[dict[str, Any], set[str]]] = [
     ({"input_filter": "$.a", "content_type": "text/csv", "split_type": "Line"}, {"input_filter"}),
     ({"input_filter": "$['a','b']", "content_type": "text/csv; header=absent", "split_type": "Line"}, {"input_filter"}),
     ({"output_filter": "$.a", "content_type": "text/csv", "assemble_with": "Line"}, {"output_filter"}),
+    ({"input_filter": "$.a", "content_type": True, "accept": "text/csv"}, {"content_type"}),
     ({"volume_kms_key_id": "key", "instance_type": "ml.g4dn.xlarge"}, {"volume_kms_key_id"}),
     ({"join_source": "Input", "content_type": "application/json", "accept": "application/jsonlines"}, {"accept"}),
     ({"join_source": "Input", "split_type": "Line", "content_type": "application/json"}, {"assemble_with"}),
