@@ -57,13 +57,10 @@ def doubts(facts: Facts) -> tuple[Problem, ...]:
 Values: TypeAlias = "Mapping[str, Any]"
 Rule: TypeAlias = Callable[[Facts, Values], Iterator[Problem]]
 
-# Stands for a value that Airflow has yet to render: it is no number, no address and no choice.
-_OPEN = "{{ }}"
-
 
 def _found(rules: Iterable[Rule], facts: Facts) -> Iterator[Problem]:
-    members = wire.flat(settled(wire.coerced(facts.request))[0])
-    values = {name: _OPEN if is_open(value) else value for name, value in members.items()}
+    # Templates stay in: they are no numbers and no choices, and of two texts that overlap the rendered ones will too.
+    values = wire.flat(settled(wire.coerced(facts.request))[0])
     return (problem for rule in rules for problem in rule(facts, values))
 
 
@@ -201,9 +198,10 @@ def _enough(size: int) -> str:
 
 def _mixed_ranges(_: Facts, values: Values) -> Iterator[Problem]:
     for name in ("input_filter", "output_filter"):
-        if _MIXED.search(str(values.get(name))):
+        path = values.get(name)
+        if isinstance(path, str) and not is_open(path) and _MIXED.search(path):
             rule = "mixes a range with indexes: SageMaker is known to refuse such filters, when the job runs"
-            yield Problem(_label(name), values[name], rule, "List the indexes, or use one range, such as $[1:5].")
+            yield Problem(_label(name), path, rule, "List the indexes, or use one range, such as $[1:5].")
 
 
 def _header(facts: Facts, values: Values) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from airflow_batchtx.planning.preflight import Facts, doubts, problems
 from airflow_batchtx.planning.selection import Found, InputSet, select
 from airflow_batchtx.planning.settings import MIB
 from airflow_batchtx.planning.transfers import output_of
-from airflow_batchtx.spec.members import BY_NAME
+from airflow_batchtx.spec.members import BY_NAME, MEMBERS
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.spec.wire import put
@@ -68,6 +68,8 @@ FINE = [
     facts(inputs(*found("in/part-1", "in/part-2"), prefix="in/part-"), input="s3://b/in/part-"),
     facts(inputs(*found("data/a", "data/b/c"), prefix="data"), input="s3://b/data"),
     facts(output_filter="$[0, -1]", assemble_with="Line"),
+    facts(output_filter="{{ params.filters[0, 1:] }}", content_type="application/json"),
+    facts(input="s3://{{ params.bucket }}/in/", output="s3://{{ params.bucket }}/out/"),
 ]
 
 
@@ -93,6 +95,15 @@ PROBLEMS: list[tuple[Facts, Problem]] = [
             "s3://b/data",
             f"takes in the output prefix s3://b/data-out/: {RERUN}",
             "End the prefix with a slash, s3://b/data/, if it is a folder.",
+        ),
+    ),
+    (
+        facts(input="s3://b/{{ ds }}/", output="s3://b/{{ ds }}/out/"),
+        Problem(
+            IN,
+            "s3://b/{{ ds }}/",
+            f"takes in the output prefix s3://b/{{{{ ds }}}}/out/: {RERUN}",
+            "Read from a folder that the output does not lie in.",
         ),
     ),
     *(
@@ -279,6 +290,13 @@ def test_problems_of_the_request_and_of_its_data_come_together() -> None:
     assert [problem.field.partition(" ")[0] for problem in doubts(known)] == ["instance_type"]
 
 
+def test_nothing_to_transform_is_one_problem() -> None:
+    known = facts(inputs(), instance_count=5)
+
+    assert len(problems(known)) == 1
+    assert doubts(known) == ()
+
+
 def test_a_prepared_input_is_looked_at_with_what_it_brings() -> None:
     prepared = PreparedInput(
         input="s3://b/out/shards/", manifest="s3://b/out/manifest.json", content_type="text/csv", split_type="Line",
@@ -288,6 +306,27 @@ def test_a_prepared_input_is_looked_at_with_what_it_brings() -> None:
     known = facts(inputs(*found("in/a", size=9 * MIB)), input=prepared, max_payload_in_mb=1)
 
     assert [problem.field.partition(" ")[0] for problem in problems(known)] == ["output"]
+
+
+STEPS = sorted({step for member in MEMBERS for step in member.path.split(".")})
+NONSENSE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["", "s3://b/in/", "$[0,1:]", "None", "Line", "{{ x }}"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(STEPS), inner, max_size=5),
+)
+
+
+@given(st.fixed_dictionaries({}, optional={member.name: NONSENSE for member in MEMBERS}))
+@pytest.mark.filterwarnings("ignore::airflow_batchtx.spec.job.UnknownToThisVersion")
+def test_nonsense_is_told_and_never_crashes(values: dict[str, Any]) -> None:
+    request: dict[str, Any] = {}
+    for name, value in values.items():
+        put(request, BY_NAME[name].path, value)
+    known = Facts(request=request, inputs=inputs(*found("in/a")), control=CONTROL, heads=(b"a\n1\n",))
+
+    assert all(str(problem) for problem in (*problems(known), *doubts(known)))
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=2).map("/".join)
