@@ -32,6 +32,7 @@ def _config() -> EngineConfig:
     parser.add_argument("--aws-endpoint-url")
     parser.add_argument("--region", default=EngineConfig.__dataclass_fields__["region"].default)
     parser.add_argument("--ping-seconds", type=float, default=EngineConfig.__dataclass_fields__["ping_seconds"].default)
+    parser.add_argument("--s3-seconds", type=float, default=EngineConfig.__dataclass_fields__["s3_seconds"].default)
     parser.add_argument("--docker", action="store_true")
     parser.add_argument("--ends-with-stdin", action="store_true")
     parser.add_argument("--faults", help="as BATCHTX_FAULTS of a job, for all jobs")

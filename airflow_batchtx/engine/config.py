@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_batchtx.engine.conditions import NORMAL, Conditions
+from airflow_batchtx.engine.stores import S3_SECONDS
 
 # The account that every ARN of the engine names; moto's default too.
 ACCOUNT = "123456789012"
@@ -23,8 +24,9 @@ class EngineConfig:
 
     `port` 0 takes a free one. Without `s3_endpoint_url` the engine starts moto's server beside itself, on `s3_port`.
     `region` is for requests that name none, and for S3. `ping_seconds` is how long a model server may take to
-    answer its first ping. `aws_endpoint_url` takes logs, metrics and events; it is the S3's unless given.
-    With `docker` an Image that is no URL is run as it is, by the docker command. `conditions` are what goes wrong.
+    answer its first ping, `s3_seconds` how long the S3 may take to answer each of three tries. `aws_endpoint_url` takes
+    logs, metrics and events; it is the S3's unless given. With `docker` an Image that is no URL is run as it is, by the
+    docker command. `conditions` are what goes wrong.
     """
 
     home: Path
@@ -35,6 +37,7 @@ class EngineConfig:
     aws_endpoint_url: str | None = None
     region: str = "us-east-1"
     ping_seconds: float = 120.0
+    s3_seconds: float = S3_SECONDS
     docker: bool = False
     conditions: Conditions = NORMAL
     ends_with_stdin: bool = False

@@ -24,6 +24,10 @@ from airflow_batchtx.storage.port import ObjectStore
 RUNNING = ("http://", "https://")
 
 
+# The containers of a model as they were given, each with the folder of its archive if it has one.
+Unpacked = tuple[tuple[Mapping[str, Any], "Path | None"], ...]
+
+
 def containers(model: Model) -> list[Mapping[str, Any]]:
     """Give a model's containers in the order in which a record passes them."""
     found: list[Mapping[str, Any]] = model.request.get("Containers") or [model.request["PrimaryContainer"]]
@@ -37,7 +41,7 @@ class Prepared:
     `docker` is the owner of the images that docker runs, None where it runs none.
     """
 
-    containers: tuple[tuple[Mapping[str, Any], Path | None], ...]
+    containers: Unpacked
     job_environment: Mapping[str, str]
     region: str
     terms: Terms
@@ -71,7 +75,7 @@ class Prepared:
         )
 
 
-def unpacked(store: ObjectStore, model: Model, folder: Path) -> tuple[tuple[Mapping[str, Any], Path | None], ...]:
+def unpacked(store: ObjectStore, model: Model, folder: Path) -> Unpacked:
     """Unpack the archives of a model's containers below `folder`; a server that runs has its model already."""
     found: list[tuple[Mapping[str, Any], Path | None]] = []
     for position, container in enumerate(containers(model), 1):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError
 
@@ -18,30 +18,64 @@ PAUSES = (0.1, 0.4)
 REST_SECONDS = 60.0
 # What boto3 raises: for a refusal, for no answer, for an answer of another kind, for an endpoint that is no URL.
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError, ValueError)
+# The wait for an answer was long enough.
+_TIMED_OUT = (ConnectTimeoutError, ReadTimeoutError)
 _PASSING_CODES = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "ServiceUnavailable"})
 
 
+class Silence:
+    """That of an endpoint whose services answer nothing at all: one time-out is enough, for all of them, for a while.
+
+    `clock` gives seconds that only rise.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = float("-inf")
+        self._warned = False
+
+    def lasts(self) -> bool:
+        """Tell whether the endpoint is left alone."""
+        return self._clock() < self._until
+
+    def begin(self, name: str, error: Exception) -> None:
+        """Leave the endpoint alone from now on; warns the first time."""
+        self._until = self._clock() + REST_SECONDS
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        log.log(level, "%s: no answer, so its endpoint rests; jobs run on without it: %s", name, _told(error))
+
+
 class Outlet:
-    """Calls one service, for one thread. `clock` gives seconds that only rise.
+    """Calls one service, for one thread. `clock` gives seconds that only rise; `silence` is that of its endpoint.
 
     A service that refuses the very first call is taken for absent: it is never asked again. One that fails later is
     left alone for a while. Each outlet warns once; what it does not deliver is dropped, or kept by the caller.
     """
 
     def __init__(
-        self, name: str, client: Callable[[], Any], *, sleep: Callable[[float], None], clock: Callable[[], float]
+        self,
+        name: str,
+        client: Callable[[], Any],
+        *,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+        silence: Silence,
     ) -> None:
-        self._name, self._make, self._sleep, self._clock = name, client, sleep, clock
+        self._name, self._make, self._sleep, self._clock, self._silence = name, client, sleep, clock, silence
         self._client: Any = None
         self._proved = self._absent = self._warned = False
         self._rests_until = float("-inf")
 
     def send(self, call: Callable[[Any], object]) -> bool:
         """Call the service; tell whether it took it."""
-        if self._absent or self._clock() < self._rests_until:
+        if self._absent or self._silence.lasts() or self._clock() < self._rests_until:
             return False
         try:
             self._called(call)
+        except _TIMED_OUT as error:
+            self._silence.begin(self._name, error)
+            return False
         except _FAILURES as error:
             self._absent = not self._proved and not _is_passing(error)
             self._rests_until = self._clock() + REST_SECONDS
@@ -85,7 +119,7 @@ def _told(error: Exception) -> str:
 def _is_passing(error: Exception) -> bool:
     """Tell whether the same call may succeed later."""
     if not isinstance(error, ClientError):
-        return isinstance(error, HTTPClientError | NoConnection)
+        return isinstance(error, HTTPClientError | NoConnection) and not isinstance(error, _TIMED_OUT)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if error.response.get("Error", {}).get("Code") in _PASSING_CODES or status == HTTPStatus.TOO_MANY_REQUESTS:
         return True

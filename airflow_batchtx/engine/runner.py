@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from airflow_batchtx.engine import reasons, worklist
 from airflow_batchtx.engine.capture import capture
 from airflow_batchtx.engine.children import GRACE, Child
-from airflow_batchtx.engine.containers import Prepared, unpacked
+from airflow_batchtx.engine.containers import Prepared, Unpacked, unpacked
 from airflow_batchtx.engine.faults import NONE, Faults, Interference, of_job
 from airflow_batchtx.engine.folders import JobFolder
 from airflow_batchtx.engine.inputs import inputs
@@ -28,6 +29,7 @@ from airflow_batchtx.engine.registry import Job, Registry
 from airflow_batchtx.engine.stores import S3Address
 from airflow_batchtx.engine.telemetry import Telemetry
 from airflow_batchtx.engine.usage import Usage
+from airflow_batchtx.engine.waiting import Signal
 from airflow_batchtx.errors import BatchTransformError, TransformStopped
 from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.transfers import Transfer, shares, transfers
@@ -62,7 +64,7 @@ class _Run:
     """A job that runs now. Whoever holds `lock` and finds `stopping` unset may add instances."""
 
     job: Job
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Signal = field(default_factory=Signal)
     instances: list[Child] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
@@ -161,11 +163,13 @@ class Runner:
     def _transformed(self, run: _Run, faults: Faults) -> str | None:
         sink = self._sink(run.job)
         self._workplace.telemetry.begins(run.job, self._folder(run.job).logs)
-        prefix, todo = self._shares(run.job)
+        prefix, todo = run.stopping.or_done(partial(self._shares, run.job))
         with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
             if (started := self._registry.mark_started(run.job)) is None:
                 raise TransformStopped
-            orders = self._orders(run.job, todo, folder, sink, terms(run.job.request, started=started))
+            unpack = partial(unpacked, self._workplace.store, run.job.model, folder / "models")
+            prepared = self._prepared(run.job, run.stopping.or_done(unpack), terms(run.job.request, started=started))
+            orders = self._orders(prepared, todo, sink)
             interference = Interference(faults.fail_every, faults.drop_every)
             told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             for (name, order), instance in zip(orders, instances, strict=True):
@@ -177,7 +181,8 @@ class Runner:
             raise TransformStopped
         if (reason := reasons.gravest(failure for failure in failures if failure)) is None:
             done = chain.from_iterable(todo)
-            capture(self._workplace.store, run.job.request, done, prefix=prefix, started=started, new_id=_new_id)
+            how: dict[str, Any] = {"prefix": prefix, "started": started, "new_id": _new_id}
+            run.stopping.or_done(partial(capture, self._workplace.store, run.job.request, done, **how))
         return reason
 
     def _shares(self, job: Job) -> tuple[S3Uri, list[tuple[Transfer, ...]]]:
@@ -189,23 +194,25 @@ class Runner:
         dealt = shares(todo, job.request["TransformResources"]["InstanceCount"])
         return prefix, [share for share in dealt if share]
 
-    def _orders(
-        self, job: Job, todo: list[tuple[Transfer, ...]], folder: Path, sink: LogSink, agreed: Terms
-    ) -> Iterator[tuple[str, Order]]:
-        place = self._workplace
-        prepared = Prepared(
-            unpacked(place.store, job.model, folder / "models"),
+    def _prepared(self, job: Job, containers: Unpacked, agreed: Terms) -> Prepared:
+        return Prepared(
+            containers,
             job.request.get("Environment", {}),
             job.region,
             agreed,
-            packages=place.home / "packages",
-            docker=place.docker,
+            packages=self._workplace.home / "packages",
+            docker=self._workplace.docker,
         )
+
+    def _orders(
+        self, prepared: Prepared, todo: list[tuple[Transfer, ...]], sink: LogSink
+    ) -> Iterator[tuple[str, Order]]:
+        place = self._workplace
         for share in todo:
             name = self._instance_name()
             order = Order(
                 containers=tuple(prepared.orders(name, sink)),
-                terms=agreed,
+                terms=prepared.terms,
                 transfers=share,
                 s3=place.s3,
                 ping_seconds=place.ping_seconds,

@@ -74,7 +74,12 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
         listener = stack.enter_context(closing(_listener(config.host, config.port)))
         storage = stack.enter_context(_storage(config))
         own = config.s3_endpoint_url is None
-        address = S3Address(storage, config.region, made_up=True) if own else s3_address(storage, config.region)
+        seconds = config.s3_seconds
+        address = (
+            S3Address(storage, config.region, made_up=True, seconds=seconds)
+            if own
+            else s3_address(storage, config.region, seconds)
+        )
         services = s3_address(config.aws_endpoint_url, config.region) if config.aws_endpoint_url else address
         telemetry = stack.enter_context(closing(Telemetry(services.client, time.time)))
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from airflow_batchtx.engine.outlet import Outlet
+from airflow_batchtx.engine.outlet import Outlet, Silence
 from airflow_batchtx.engine.registry import Job
 from airflow_batchtx.engine.streams import Batch, Streams
 from airflow_batchtx.engine.usage import Usage
@@ -83,6 +83,7 @@ class Telemetry:
     ) -> None:
         self._clients, self._clock, self._sleep, self._elapsed = clients, clock, sleep, elapsed
         self._outlets: dict[tuple[str, str], Outlet] = {}
+        self._silence = Silence(elapsed)
         self._followed: dict[str, _Followed] = {}
         self._queue: queue.Queue[tuple[_Kind, str, Entry]] = queue.Queue(_QUEUED)
         self._turn = threading.Condition()
@@ -215,6 +216,7 @@ class Telemetry:
                 lambda: self._clients(service, region),
                 sleep=self._sleep,
                 clock=self._elapsed,
+                silence=self._silence,
             )
         return self._outlets[service, region]
 

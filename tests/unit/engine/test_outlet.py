@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from airflow_batchtx.engine.outlet import PAUSES, REST_SECONDS, Outlet
+from airflow_batchtx.engine.outlet import PAUSES, REST_SECONDS, Outlet, Silence
 
 
 def refusal(status: int, code: str = "Code") -> ClientError:
@@ -24,7 +24,12 @@ class Service:
     def __init__(self, *answers: Exception | None) -> None:
         self.now, self.slept, self.calls = 0.0, list[float](), 0
         self._answers: Iterator[Exception | None] = chain(answers, repeat(None))
-        self.outlet = Outlet("logs", lambda: self, sleep=self.slept.append, clock=lambda: self.now)
+        self.silence = Silence(lambda: self.now)
+        self.outlet = self.another("logs")
+
+    def another(self, name: str) -> Outlet:
+        """Make another outlet of the same endpoint."""
+        return Outlet(name, lambda: self, sleep=self.slept.append, clock=lambda: self.now, silence=self.silence)
 
     def send(self) -> bool:
         return self.outlet.send(Service.take)
@@ -84,4 +89,24 @@ def test_one_that_fails_rests_for_a_while_with_one_warning(
 
     assert (first, resting, calls) == (False, False, len(answers))
     assert again == proved
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("kind", [ConnectTimeoutError, ReadTimeoutError])
+def test_one_time_out_is_enough_for_all_services_of_an_endpoint(
+    kind: type[ConnectTimeoutError | ReadTimeoutError], caplog: pytest.LogCaptureFixture
+) -> None:
+    silent = kind(endpoint_url="http://nowhere")
+    service = Service(silent, silent)
+    other = service.another("events")
+    with caplog.at_level(logging.WARNING):
+        sent = [service.send(), service.send(), other.send(Service.take)]
+        service.now += REST_SECONDS
+        sent += [other.send(Service.take), service.send()]
+        service.now += REST_SECONDS
+        back = [service.send(), other.send(Service.take)]
+
+    assert sent == [False] * 5
+    assert back == [True, True]
+    assert (service.calls, service.slept) == (4, [])
     assert len(caplog.records) == 1

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from airflow_batchtx.engine.registry import Job, Model
 from airflow_batchtx.engine.telemetry import GROUP, Telemetry
@@ -148,3 +152,34 @@ def test_nobody_waits_for_a_service_that_does_not_answer(cloud: Cloud, telemetry
 
     # What did not fit into the queue was dropped.
     assert sum(len(said["Entries"]) for said in cloud.of("events")) == 10_001
+
+
+def test_an_endpoint_that_is_silent_is_asked_once_for_many_jobs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0)
+        once = Config(connect_timeout=0.2, read_timeout=0.2, retries={"total_max_attempts": 1}, proxies={})
+        session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b")
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        def client(service: str, region: str) -> Any:
+            return session.client(service, region, endpoint_url=url, config=once)  # type: ignore[call-overload]
+
+        (tmp_path / "i-1-2.log").write_text("one\n")
+        with closing(Telemetry(client, lambda: 1585035682.833)) as telemetry:
+            for number in range(5):
+                job = replace(JOB, name=f"Nightly-{number}")
+                telemetry.begins(job, tmp_path)
+                telemetry.used(job, "i-1-2", Usage(1, 1))
+                telemetry.happened("eu-west-1", {"Detail": "d"})
+                telemetry.ends(job)
+                assert telemetry.flush(30)
+
+        assert len(list(accepted(silent))) == 1
+
+
+def accepted(server: socket.socket) -> Iterator[None]:
+    """Take the connections that have come."""
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            yield

@@ -1,0 +1,97 @@
+"""An S3 that takes connections and does not answer: what it costs a job, and what works meanwhile."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.engines import Desk, Engine, running_engine
+from tests.integration.engine.test_faults import faults
+from tests.integration.engine.test_life import LOST, alive, children, eventually
+from tests.relays import Relay, relay
+
+
+@contextmanager
+def behind_a_relay(desk: Desk, home: Path, seconds: float) -> Iterator[tuple[Desk, Relay]]:
+    """Give the desk of an engine whose S3 may be frozen, and is given up after so many seconds.
+
+    The test itself looks at the S3 directly; logs and events go there, too.
+    """
+    storage = desk.engine.storage
+    with relay(storage) as between:
+        options = ("--s3-endpoint-url", between.url, "--aws-endpoint-url", storage, "--s3-seconds", str(seconds))
+        with running_engine(home, *options) as running:
+            yield Desk(Engine(running.url, storage, home, running.process), desk.models, desk.bucket), between
+
+
+@pytest.fixture
+def held(desk: Desk) -> str:
+    """The image of a model that answers nothing until it is released; there is one object for it."""
+    desk.put_at("in/a.csv", b"hold\n")
+    desk.models.release.clear()
+    desk.models.entered.clear()
+    return desk.models.url("held")
+
+
+def asked(desk: Desk, image: str) -> str:
+    """Start a job and wait until its model is asked."""
+    name = desk.start(desk.model(image))
+    assert desk.models.entered.wait(20)
+    return name
+
+
+def test_objects_fail_that_an_s3_does_not_take(desk: Desk, held: str, tmp_path: Path) -> None:
+    with behind_a_relay(desk, tmp_path, 0.5) as (here, s3):
+        name = asked(here, held)
+        s3.freeze()
+        desk.models.release.set()
+        job, log = here.ended(name), here.data_log(name)
+
+    assert (job["TransformJobStatus"], job["FailureReason"]) == ("Failed", LOST)
+    assert f"{desk.bucket}/in/a.csv: s3://{desk.bucket}/out/a.csv.out: Read timeout on endpoint URL" in log
+
+
+def test_a_job_fails_whose_input_an_s3_does_not_list(desk: Desk, held: str, tmp_path: Path) -> None:
+    with behind_a_relay(desk, tmp_path, 0.5) as (here, s3):
+        name = here.start(here.model(held), **faults(provisioning_seconds=1))
+        s3.freeze()
+        job, log = here.ended(name), here.data_log(name)
+
+    assert (job["TransformJobStatus"], job["FailureReason"]) == ("Failed", LOST)
+    assert f"s3://{desk.bucket}/in/: Read timeout on endpoint URL" in log
+
+
+def test_a_job_is_stopped_whatever_it_waits_for(desk: Desk, held: str, tmp_path: Path) -> None:
+    with behind_a_relay(desk, tmp_path, 600) as (here, s3):
+        writing = asked(here, held)
+        listing = here.start(here.model(held), **faults(provisioning_seconds=1))
+        s3.freeze()
+        desk.models.release.set()
+        time.sleep(2)  # for the one to begin with its listing, the other with its output
+        found = here.client.describe_transform_job(TransformJobName=listing)
+        for name in (listing, writing):
+            here.client.stop_transform_job(TransformJobName=name)
+
+        assert "TransformStartTime" not in found
+        assert here.ended(listing)["TransformJobStatus"] == "Stopped"
+        assert here.ended(writing)["TransformJobStatus"] == "Stopped"
+        assert eventually(lambda: not any(map(alive, children(here.engine.process.pid))))
+        assert desk.keys("out/") == []
+
+
+def test_pages_say_what_they_can(desk: Desk, held: str, tmp_path: Path) -> None:
+    with behind_a_relay(desk, tmp_path, 600) as (here, s3):
+        name = asked(here, held)
+        s3.freeze()
+        with urllib.request.urlopen(f"{here.engine.url}/jobs/us-east-1/{name}") as answer:
+            page = answer.read().decode()
+        here.client.stop_transform_job(TransformJobName=name)
+        here.ended(name)
+
+    assert "1 object</span>" in page
+    assert "Not known" in page
