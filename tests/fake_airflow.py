@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
 
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
 from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger
+from tests.fake_batch import World
+from tests.fake_sagemaker import FakeHook
+from tests.virtual_time import VirtualLoop, run_in_no_time
 
 
 @dataclass
@@ -23,8 +27,13 @@ class FakeTaskInstance:
     run_id: str = "scheduled__2026-11-23"
     map_index: int = -1
     try_number: int = 1
+    max_tries: int = 0
     xcoms: dict[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    @property
+    def start_date(self) -> datetime:
+        return self.started
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value
@@ -33,19 +42,29 @@ class FakeTaskInstance:
         return self.started
 
 
-def run(task: Any, hook: BatchTransformHook, ti: FakeTaskInstance | None = None) -> Any:
+def run(task: Any, world: World, ti: FakeTaskInstance | None = None) -> Any:
     """Run a task to its end as Airflow would, deferrals and reschedules included."""
     context = {"ti": ti or FakeTaskInstance()}
-    task.hook = hook
-    while True:
-        try:
-            return task.execute(context)
-        except AirflowRescheduleException:
-            continue
-        except TaskDeferred as deferral:
-            trigger, method = deferral.trigger, deferral.method_name
-        event = fired(trigger, hook)
-        return getattr(task, method)(context, event=event)
+    task.services = world.services
+    step: Callable[[], Any] | None = partial(task.execute, context)
+    made: Any = None
+    while step is not None:
+        made, step = _taken(step, task, context, world)
+    return made
+
+
+def _taken(
+    step: Callable[[], Any], task: Any, context: Mapping[str, Any], world: World
+) -> tuple[Any, Callable[[], Any] | None]:
+    """Take one step of a task: what it returned, or the step that comes next."""
+    try:
+        return step(), None
+    except AirflowRescheduleException:
+        return None, partial(task.execute, context)
+    except TaskDeferred as deferral:
+        event = fired(deferral.trigger, FakeHook(world.batch))
+        world.now = max(world.now, time.time())  # triggers live in real time
+        return None, partial(getattr(task, deferral.method_name), context, event=event, **(deferral.kwargs or {}))
 
 
 def fired(trigger: Any, hook: BatchTransformHook) -> Mapping[str, str]:
@@ -55,8 +74,8 @@ def fired(trigger: Any, hook: BatchTransformHook) -> Mapping[str, str]:
     again = BatchTransformTrigger(**arguments)
     again.hook = hook  # type: ignore[misc]
 
-    async def first() -> Any:
-        return await anext(again.run())
+    async def first(_: VirtualLoop) -> Mapping[str, str]:
+        payload: Mapping[str, str] = (await anext(again.run())).payload
+        return payload
 
-    payload: Mapping[str, str] = asyncio.run(first()).payload
-    return payload
+    return run_in_no_time(first)

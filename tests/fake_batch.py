@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_batchtx.control.assignment import Assignment
@@ -17,7 +19,7 @@ from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.uri import S3Uri
-from tests.fake_sagemaker import REQUEST, FakeSageMaker, refusal
+from tests.fake_sagemaker import CREATED, REQUEST, FakeSageMaker, refusal
 from tests.fakes import InMemoryStore
 
 IDENTITY = Identity(namespace="test", dag_id="churn", task_id="score", run_id="r1", map_index=-1)
@@ -40,6 +42,11 @@ class FakeBatch(FakeSageMaker):
         self.poisoned: set[str] = set()
         self.sent: dict[str, int] = {}
         self._ran: set[str] = set()
+        self.clock: Callable[[], float] = CREATED.timestamp
+
+    def add(self, name: str, life: Sequence[str], request: Mapping[str, Any] = REQUEST) -> None:
+        super().add(name, life, request)
+        self.jobs[name]["CreationTime"] = datetime.fromtimestamp(self.clock(), timezone.utc)
 
     class meta:  # noqa: N801 - boto3's own name
         region_name = "us-east-1"
@@ -87,12 +94,13 @@ class World:
     objects: Mapping[str, bytes] = field(default_factory=lambda: {f"s3://b/in/{name}.csv": b"1,2\n" for name in "abc"})
     life: Sequence[str] = ("InProgress", "Completed")
     reason: str = ""
-    now: float = 1_800_000_000.0
+    now: float = field(default_factory=time.time)
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = InMemoryStore(self.objects, buckets=["b"])
         self.batch = FakeBatch(self.store, self.life, self.reason)
+        self.batch.clock = lambda: self.now
 
     @property
     def services(self) -> Services:

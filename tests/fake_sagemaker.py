@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -70,7 +70,11 @@ class FakeSageMaker:
         status = life.pop(0) if len(life) > 1 else life[0]
         job = {**self.jobs[name], "TransformJobStatus": status}
         if status in FINAL:
-            job |= {"TransformStartTime": CREATED.replace(minute=3), "TransformEndTime": CREATED.replace(minute=5)}
+            created = job["CreationTime"]
+            job |= {
+                "TransformStartTime": created + timedelta(minutes=3),
+                "TransformEndTime": created + timedelta(minutes=5),
+            }
         return job | ({"FailureReason": self.reason} if status == "Failed" else {})
 
     def list_transform_jobs(self, **request: Any) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Ending:
                 "attempts": attempt.intent.attempt,
                 "reused": attempt.reused,
             }
-        return self._priced(TransformResult.of(described, **known))
+        return self._priced(replace(TransformResult.of(described), **known))
 
     def _priced(self, result: TransformResult) -> TransformResult:
         region = result.job_arn.split(":")[3]

@@ -23,6 +23,7 @@ _PAUSES_BETWEEN_STOPS = (1.0, 2.0, 5.0, 10.0, 20.0)
 
 # Seconds. A job that is stopping has its instances to give back.
 LONGEST_STOP = 900.0
+_LONGEST_OUTAGE = 3600.0
 
 Report = Callable[["Described | None"], None]
 
@@ -86,13 +87,22 @@ def wait(
 
 def enforced(services: Services, job_name: str, limits: Limits) -> Described:
     """Look at a job whose time seems to be over. Where it is, stop the job and raise JobTimedOut."""
-    described = services.jobs.describe(job_name)
+    described = looked(services, job_name)
     now = services.clock()
     deadline = limits.deadline(described, now)
     if ended(described) or deadline is None or now < deadline:
         return described
     stopped = stop(services, job_name)
     raise JobTimedOut(job_name, now - described["CreationTime"].timestamp(), stopped=stopped)
+
+
+def looked(services: Services, job_name: str) -> Described:
+    """Describe a job, again where SageMaker cannot be asked just now; JobTimedOut after an hour of that."""
+    deadline = services.clock() + _LONGEST_OUTAGE
+    watch = Watch(job_name=job_name, interval=5.0, deadline=deadline, clock=services.clock, chance=lambda: 0.5)
+    while (seen := services.jobs.look(job_name)) is None:
+        services.sleep(watch.pause(None))
+    return seen
 
 
 def stop(services: Services, job_name: str) -> bool:

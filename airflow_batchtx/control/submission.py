@@ -30,13 +30,14 @@ from airflow_batchtx.spec.intent import Intent
 from airflow_batchtx.spec.lifecycle import failure
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.policy import OnQuota, Verify
+from airflow_batchtx.spec.uri import S3Uri
 
 log = logging.getLogger(__name__)
 
 # How often the search for a job begins anew because a twin of this process was quicker.
 _RACES = 5
 
-INSTANCE_TYPE = BY_NAME["instance_type"].path
+INSTANCE_TYPE, OUTPUT = BY_NAME["instance_type"].path, BY_NAME["output"].path
 
 
 def start(services: Services, assignment: Assignment) -> Started:
@@ -158,7 +159,7 @@ class Submission:
             job_arn=last.described["TransformJobArn"],
             origin=origin,
             folder=self.ledger.folder(last.name),
-            output=self.assignment.output,
+            output=S3Uri.parse(wire.at(last.described, OUTPUT)),
             intent=last.intent,
             described=last.described,
         )

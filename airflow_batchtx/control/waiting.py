@@ -8,9 +8,7 @@ from typing import Any, TypeGuard
 
 from airflow_batchtx.errors import InvalidInput, JobTimedOut, Problem
 from airflow_batchtx.sagemaker.jobs import Described
-from airflow_batchtx.spec.lifecycle import failure, is_final
-from airflow_batchtx.spec.prepared import PreparedInput
-from airflow_batchtx.spec.result import TransformResult
+from airflow_batchtx.spec.lifecycle import is_final
 
 # Seconds; real jobs take minutes to get their instances.
 POLL_INTERVAL = 30.0
@@ -39,23 +37,6 @@ def waited(
         report(seen)
         sleep(watch.pause(seen))
     return seen
-
-
-def outcome(described: Described, prepared: PreparedInput | None = None) -> TransformResult:
-    """Give the result of a job that Completed; raise the JobFailed that any other end means.
-
-    This is the one end of every way of waiting. `prepared` counts only where the job has read it.
-    """
-    error = failure(described["TransformJobName"], described["TransformJobStatus"], described.get("FailureReason", ""))
-    if error is not None:
-        raise error
-    return result(described, prepared)
-
-
-def result(described: Described, prepared: PreparedInput | None = None) -> TransformResult:
-    """Describe a job as it is now, ended or not."""
-    made = TransformResult.of(described)
-    return TransformResult.of(described, prepared) if prepared and prepared.input == made.input else made
 
 
 def named(job: Any) -> str:

@@ -17,19 +17,20 @@ from airflow_batchtx.storage.s3 import S3Store
 class ConnectedOperator(BaseOperator):
     """A task that talks to AWS.
 
-    `aws_conn_id` names an Airflow connection (None is boto3's own search for credentials). `region_name`, `verify` and
+    `aws_conn_id` names an Airflow connection (None is boto3's own search for credentials). `region_name`,
+    `ssl_verify` (what AWS hooks call `verify`, a word that transform tasks need for their outputs) and
     `botocore_config` (the arguments of botocore's Config, such as `{"retries": {"mode": "adaptive"}}`) overrule it.
     `s3_extra_args` go with every request to S3 that takes them: `{"ExpectedBucketOwner": ..., "RequestPayer": ...}`.
     """
 
-    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "verify", "s3_extra_args")
+    template_fields: Sequence[str] = ("aws_conn_id", "region_name", "ssl_verify", "s3_extra_args")
 
     def __init__(
         self,
         *,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
-        verify: bool | str | None = None,
+        ssl_verify: bool | str | None = None,
         botocore_config: Mapping[str, Any] | None = None,
         s3_extra_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -37,7 +38,7 @@ class ConnectedOperator(BaseOperator):
         super().__init__(**kwargs)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.verify = verify
+        self.ssl_verify = ssl_verify
         self.botocore_config = botocore_config
         self.s3_extra_args = s3_extra_args
 
@@ -47,7 +48,7 @@ class ConnectedOperator(BaseOperator):
         return AwsSettings(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
-            verify=self.verify,
+            verify=self.ssl_verify,
             config=None if self.botocore_config is None else dict(self.botocore_config),
         )
 

@@ -1,148 +1,397 @@
-"""Transform jobs as tasks: create and wait for one, stop one."""
+"""Transform jobs as tasks: run one for one piece of work, stop one."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import time
+import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from airflow.sdk import Context, conf
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, TaskDeferralTimeout
 
-from airflow_batchtx.control.waiting import POLL_INTERVAL, named, outcome, result
-from airflow_batchtx.errors import InvalidJob, JobNameTaken, JobNotFound, Problem
-from airflow_batchtx.hooks.connected import ConnectedOperator
+from airflow_batchtx.control import submission
+from airflow_batchtx.control.assignment import Assignment, Origin, Started
+from airflow_batchtx.control.following import Follower
+from airflow_batchtx.control.ledger import Ledger, default_prefix
+from airflow_batchtx.control.limits import Limits, enforced, looked, outwait, stop, wait
+from airflow_batchtx.control.models import ensure_model, forget
+from airflow_batchtx.control.waiting import POLL_INTERVAL, ended, named
+from airflow_batchtx.errors import (
+    EmptyInput,
+    InvalidJob,
+    JobCapacityError,
+    JobFailed,
+    JobTimedOut,
+    Postponed,
+    Problem,
+    refuse,
+)
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator
+from airflow_batchtx.lineage.outlets import publish_outlets
+from airflow_batchtx.links.batch_transform import LINKS, publish_links
+from airflow_batchtx.planning.tags import automatic_tags
 from airflow_batchtx.sagemaker.jobs import Described
-from airflow_batchtx.spec import wire
-from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec import policy, wire
+from airflow_batchtx.spec.intent import Intent
 from airflow_batchtx.spec.job import TransformJob, check
 from airflow_batchtx.spec.members import BY_NAME
-from airflow_batchtx.spec.naming import Identity, job_name
-from airflow_batchtx.spec.prepared import PreparedInput, settled
+from airflow_batchtx.spec.model import ModelDefinition
+from airflow_batchtx.spec.naming import Identity
+from airflow_batchtx.spec.policy import OnEmpty, Policy
+from airflow_batchtx.spec.prepared import settled
 from airflow_batchtx.spec.templates import Reference, Text, is_open
-from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger, resumed
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.triggers.batch_transform import TIMED_OUT, UNKNOWN, BatchTransformTrigger
 
 Job: TypeAlias = "TransformJob | Mapping[str, Any] | Reference | str"
+Model: TypeAlias = "ModelDefinition | Mapping[str, Any] | Reference | str | None"
+
+# Seconds between two tries to create a job that a quota keeps out, give or take half.
+QUOTA_PAUSE = 60.0
+MODEL_NAME, OUTPUT, INSTANCE_TYPE = (BY_NAME[name].path for name in ("model_name", "output", "instance_type"))
 
 
-class BatchTransformOperator(ConnectedOperator):
-    """Run a transform job, and return its TransformResult.
+class BatchTransformOperator(ControlledOperator):
+    """Run one transform job for one piece of work, and return its TransformResult.
 
     `job` is a TransformJob or a CreateTransformJob request, in which `TransformJobName` is the beginning of the name.
     Any value in it may be a template or another task's output, and so may all of it (a template must render to JSON).
     What is known is checked when the DAG is parsed, the rest before the job is created.
 
-    The job's name is made of the run and the task alone, so a second try finds the job of the first one and adopts it.
-    `poll_interval` is the longest pause between two looks, `timeout` how long one try waits, both in seconds; None
-    waits for as long as it takes. At its timeout the task fails with JobTimedOut, and the job runs on.
-    With `deferrable` the wait takes no worker slot; the default is Airflow's `[operators] default_deferrable`.
-    Without `wait_for_completion` the task returns once the job exists. `job_name`, `job_arn` and `output` are XComs of
-    their own as soon as there is a job: `run.output["job_name"]`.
+    The job's name is made of the run and the task alone: a retry, another worker or a clear finds the job that there
+    is, and adopts or reuses it. Before a job is created, what it is about to do is written to its control folder,
+    `s3://<output bucket>/_batchtx/<job name>/` unless `control_prefix` says otherwise. `job_name`, `job_arn` and
+    `output` are XComs of their own as soon as there is a job: `run.output["job_name"]`.
+
+    :param job: the job.
+    :param model: a ModelDefinition of the job's model: made if there is none like it, under `ModelName` and a digest of
+        its content. With `delete_model` it is this work's own, and deleted once the job has ended.
+    :param deferrable: wait in a triggerer, without a worker slot; by default as `[operators] default_deferrable` says.
+    :param wait_for_completion: False returns once the job exists.
+    :param poll_interval: the longest pause between two looks at the job, in seconds.
+    :param include: patterns of paths below the input prefix, in which `*` stands for any text; only those are sent.
+    :param exclude: patterns of those that are not. Names beginning with `_` or `.` never are.
+    :param on_existing: what to do with the task's own Completed job after a clear: "reuse" it if neither input, model
+        nor request have changed and its outputs are there, "rerun" everything once a clear, or "fail".
+    :param on_changed: what to do if they have changed: "adopt" the job of an earlier try all the same (after a clear,
+        run what changed), "replace" it, or "fail".
+    :param on_empty: "fail", or "skip" the task, where there is no input object.
+    :param on_quota: "wait" without a worker slot where a quota or throttling keeps the job out, for `quota_timeout`
+        seconds at most, or "fail".
+    :param on_stopped: "fail", or "accept" the outputs of a job that somebody stopped.
+    :param verify: "outputs" makes a task a success only if every input object has its output; or "none".
+    :param resume: after a job that failed, send only the objects that have no output yet.
+    :param max_runtime: seconds from the job's creation after which it is stopped, and the task fails.
+    :param max_cost: money that the job may cost, by the price table, before it is stopped, and the task fails.
+    :param instance_types: what to try, in turn, where there is no capacity for the job's instance type.
+    :param prices: a price table in the place of the one that ships with this package.
+    :param namespace: tells Airflow deployments apart that share an AWS account; by default `[batchtx] namespace`.
+    :param control_prefix: the S3 prefix of control folders; by default `[batchtx] control_prefix`.
+    :param logs: show the lines of the containers' logs in the task's log while the job runs.
+    :param tag_jobs: tag jobs with DAG, task and run; this needs the permission sagemaker:AddTags.
     """
 
-    # Named as the argument is: a mapped task finds what it depends on by that name.
-    template_fields: Sequence[str] = ("job", *ConnectedOperator.template_fields)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json"}
+    # Named as the arguments are: a mapped task finds what it depends on by those names.
+    template_fields: Sequence[str] = (
+        "job",
+        "model",
+        *policy.OPTIONS,
+        "prices",
+        "namespace",
+        "control_prefix",
+        *ControlledOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "model": "json", "prices": "json"}
+    operator_extra_links = LINKS
     ui_color = "#ff9900"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a task's options, by name only
         self,
         *,
         job: Job,
+        model: Model = None,
+        delete_model: bool = False,
         deferrable: bool | None = None,
         wait_for_completion: bool = True,
         poll_interval: float = POLL_INTERVAL,
-        timeout: float | None = None,
+        include: Any = (),
+        exclude: Any = (),
+        on_existing: Any = "reuse",
+        on_changed: Any = "adopt",
+        on_empty: Any = "fail",
+        on_quota: Any = "wait",
+        quota_timeout: Any = policy.DEFAULTS["quota_timeout"],
+        on_stopped: Any = "fail",
+        verify: Any = "outputs",
+        resume: Any = True,
+        max_runtime: Any = None,
+        max_cost: Any = None,
+        instance_types: Any = (),
+        namespace: Text | None = None,
+        control_prefix: Text | None = None,
+        logs: bool = False,
+        tag_jobs: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        options = {
+            "include": include,
+            "exclude": exclude,
+            "on_existing": on_existing,
+            "on_changed": on_changed,
+            "on_empty": on_empty,
+            "on_quota": on_quota,
+            "quota_timeout": quota_timeout,
+            "on_stopped": on_stopped,
+            "verify": verify,
+            "resume": resume,
+            "max_runtime": max_runtime,
+            "max_cost": max_cost,
+            "instance_types": instance_types,
+        }
+        for name, value in options.items():
+            setattr(self, name, value)
+        self.job = _plain(job)
+        self.model = model.to_dict() if isinstance(model, ModelDefinition) else model
+        self.delete_model = delete_model
+        self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
+        self.wait_for_completion = wait_for_completion
+        self.poll_interval = poll_interval
+        self.namespace = namespace
+        self.control_prefix = control_prefix
+        self.logs = logs
+        self.tag_jobs = tag_jobs
+        refuse(InvalidJob, f"task {self.task_id}", policy.problems(options))
         if isinstance(job, Mapping):
             check(job)
         elif not isinstance(job, TransformJob) and not is_open(job):
             check(rendered(job))
-        self.job = _plain(job)
-        self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
-        self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
-        self.timeout = timeout
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Keep what the job of a mapped task depends on where Airflow looks for it: in plain dictionaries."""
         return super().partial(**kwargs | ({"job": _plain(kwargs["job"])} if "job" in kwargs else {}))
 
+    # ------------------------------------------------------------------------------------------------ a task's steps
+
     def execute(self, context: Context) -> dict[str, Any]:
-        """Create the job, or adopt the one that an earlier try created, and wait for it."""
-        check(rendered(self.job))
-        request, prepared = self._settled()
-        started = self._started(request, _names(request, context["ti"]))
-        name, output = started["TransformJobName"], wire.at(started, BY_NAME["output"].path)
-        known = {"job_name": name, "job_arn": started["TransformJobArn"], "output": output}
+        """Give the work its job, and wait for it."""
+        started = self._started(context)
+        if self.wait_for_completion:
+            return self._to_end(started, context)
+        described = started.described or self.services.jobs.describe(started.job_name)
+        return self.ending(self._policy).result(described, started.on_record).to_dict()
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any], try_ends: float | None = None
+    ) -> dict[str, Any]:
+        """Go on after the trigger's event. What counts is on record: templates may render anew by now."""
+        job_name, folder = event["job_name"], S3Uri.parse(event["record"])
+        described = looked(self.services, job_name)
+        if event["status"] == TIMED_OUT and not ended(described):
+            described = enforced(self.services, job_name, self._limits(described))
+            if not ended(described) and try_ends is not None and self.services.clock() >= try_ends:
+                raise self._stopped_late(described)
+        if event["status"] == UNKNOWN:
+            self.log.warning("The triggerer could not wait for job %s: %s", job_name, event.get("reason"))
+            self.deferrable = False
+        written = Ledger.of(self.services.store, folder).intent(job_name)
+        return self._to_end(
+            Started(
+                job_name=job_name,
+                job_arn=described["TransformJobArn"],
+                origin=Origin.ADOPTED,
+                folder=folder,
+                output=S3Uri.parse(wire.at(described, OUTPUT)),
+                intent=written.intent if written else None,
+                described=described,
+            ),
+            context,
+        )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Stop the job where Airflow has ended the deferral: no trigger is there to do it."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as timeout:
+            name = context["ti"].xcom_pull(task_ids=self.task_id, key="job_name", map_indexes=context["ti"].map_index)
+            raise self._stopped_late(looked(self.services, name)) from timeout
+
+    def _started(self, context: Context) -> Started:
+        try:
+            started = submission.start(self.services, self._assignment(context))
+        except Postponed as postponed:
+            raise self._rescheduled(postponed, context) from postponed
+        except EmptyInput as empty:
+            if self._policy.on_empty is OnEmpty.SKIP:
+                raise AirflowSkipException(str(empty)) from empty
+            raise
+        self._publish(started, context)
+        return started
+
+    def _to_end(self, started: Started, context: Context) -> dict[str, Any]:
+        """Wait for the job, and for those after it on other instance types where there is no capacity for its own."""
+        while True:
+            described = started.described
+            if not ended(described):
+                described = self._waited(started, context)
+            try:
+                return self._concluded(started, described, context)
+            except JobCapacityError:
+                if self._policy.next_instance_type(wire.at(described, INSTANCE_TYPE)) is None:
+                    raise
+            started = self._started(context)
+
+    def _waited(self, started: Started, context: Context) -> Described:
+        limits = self._limits(started.described or (started.intent.request if started.intent else {}))
+        if self.deferrable:
+            self._defer(started, limits, context)
+        follower = Follower.of(self.services, started.job_name, started.intent, logs=self.logs)
+        with self.stopping(started.job_name, context):
+            return wait(
+                self.services,
+                started.job_name,
+                limits,
+                interval=self.poll_interval,
+                report=lambda seen: self._log_lines(follower.lines(seen)),
+                chance=random.random,
+            )
+
+    def _defer(self, started: Started, limits: Limits, context: Context) -> NoReturn:
+        now = self.services.clock()
+        begun = context["ti"].start_date.timestamp() if context["ti"].start_date else now
+        # Airflow itself does not bound a deferral by execution_timeout.
+        try_ends = begun + self.execution_timeout.total_seconds() if self.execution_timeout else None
+        ends = [end for end in (limits.deadline(started.described, now), try_ends) if end is not None]
+        deadline = min(ends, default=None)
+        self.defer(
+            trigger=BatchTransformTrigger.of(
+                self,
+                started.job_name,
+                interval=self.poll_interval,
+                deadline=deadline,
+                record=str(started.folder),
+                logs=self.logs,
+            ),
+            method_name=self.execute_complete.__name__,
+            kwargs={"try_ends": try_ends},
+            timeout=None if deadline is None else timedelta(seconds=max(deadline - now, 0.0) + GRACE),
+        )
+
+    def _concluded(self, started: Started, described: Described, context: Context) -> dict[str, Any]:
+        try:
+            result = self.ending(self._policy).concluded(described, started.on_record)
+        except JobCapacityError:
+            raise
+        except JobFailed:
+            self._forget_model(started.intent)
+            raise
+        self._forget_model(started.intent)
+        publish_outlets(context, self, result)
+        self.log.info("Transform job %s %s after %s s", result.job_name, result.status, result.transform_seconds)
+        return result.to_dict()
+
+    # ------------------------------------------------------------------------------------------------------ its parts
+
+    @property
+    def _policy(self) -> Policy:
+        return Policy.read({name: getattr(self, name) for name in policy.OPTIONS})
+
+    def _assignment(self, context: Context) -> Assignment:
+        """Read the rendered task as a piece of work; InvalidJob names all that is wrong with it."""
+        request = wire.coerced(rendered(self.job))
+        check(request)
+        identity = self._identity(context["ti"])
+        model = self._model(request, identity)
+        if model is not None:
+            request[MODEL_NAME] = model
+        request, prepared = settled(request)
+        self._limits(request)  # whether they can be kept has to be known before the job is paid for
+        return Assignment(
+            identity=identity,
+            prefix=request.get("TransformJobName") or f"{identity.dag_id}-{identity.task_id}",
+            epoch=context["ti"].max_tries,
+            request=request,
+            prepared=prepared,
+            policy=self._policy,
+            control=self._control(request),
+            tags=automatic_tags(request, identity) if self.tag_jobs else {},
+            model_created=model if self.delete_model else None,
+        )
+
+    def _identity(self, ti: Any) -> Identity:
+        # Without a name of its own a deployment is told by its address, the one thing that all its parts share.
+        namespace = self.namespace or conf.get("batchtx", "namespace", fallback=None)
+        return Identity(
+            namespace=str(namespace or conf.get("api", "base_url", fallback=None) or ""),
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=ti.map_index,
+        )
+
+    def _control(self, request: wire.Request) -> S3Uri:
+        chosen = self.control_prefix or conf.get("batchtx", "control_prefix", fallback=None)
+        output = S3Uri.parse(wire.at(request, OUTPUT))
+        return S3Uri.parse(str(chosen)).as_folder() if chosen else default_prefix(output)
+
+    def _limits(self, described: Mapping[str, Any]) -> Limits:
+        return Limits.of(self._policy, self.price_table, self.services.jobs.region, described)
+
+    def _model(self, request: wire.Request, identity: Identity) -> str | None:
+        """Make sure of the model that the task defines, and give its name; None where it defines none."""
+        if self.model is None:
+            return None
+        definition = ModelDefinition.read(_definition(self.model))
+        # A model that will be deleted is this work's own: others may define just the same one.
+        prefix = f"{identity.digest}-{request[MODEL_NAME]}" if self.delete_model else request[MODEL_NAME]
+        return ensure_model(self.services.models, definition, prefix=prefix).name
+
+    def _forget_model(self, intent: Intent | None) -> None:
+        if intent and intent.model_created:
+            forget(self.services.models, intent.model_created)
+
+    def _publish(self, started: Started, context: Context) -> None:
+        """Let everybody know the job as soon as there is one."""
+        known = {"job_name": started.job_name, "job_arn": started.job_arn, "output": str(started.output)}
         for key, value in known.items():
             context["ti"].xcom_push(key=key, value=value)
+        publish_links(context, started.job_name, started.output, self.services.jobs)
         self.log.info("Transform job %(job_name)s (%(job_arn)s) writes to %(output)s", known)
-        if not self.wait_for_completion:
-            return result(self.hook.describe(name), prepared).to_dict()
-        if self.deferrable:
-            deadline = None if self.timeout is None else time.time() + self.timeout
-            trigger = BatchTransformTrigger.of(self, name, interval=self.poll_interval, deadline=deadline)
-            self.defer(trigger=trigger, method_name=self.execute_complete.__name__)
-        return self._ended(self.hook.wait(name, interval=self.poll_interval, timeout=self.timeout), prepared)
 
-    def execute_complete(self, context: Context, event: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
-        """Go on after the trigger's event; the job's name comes from it, since templates may render anew."""
-        described = resumed(event, self.hook, interval=self.poll_interval, timeout=self.timeout)
-        return self._ended(described, self._settled()[1])
+    def _rescheduled(self, postponed: Postponed, context: Context) -> Exception:
+        """Come again later without a worker slot; give up what has waited for too long."""
+        now = datetime.fromtimestamp(self.services.clock(), timezone.utc)
+        since = context["ti"].get_first_reschedule_date(context) or now
+        if (now - since).total_seconds() >= self._policy.quota_timeout:
+            return postponed.__cause__ if isinstance(postponed.__cause__, Exception) else postponed
+        self.log.warning("%s. Trying again in about %d s.", postponed, QUOTA_PAUSE)
+        pause = timedelta(seconds=QUOTA_PAUSE * (0.5 + random.random()))  # noqa: S311
+        return AirflowRescheduleException(now + pause)  # type: ignore[no-untyped-call]
 
-    def _ended(self, described: Described, prepared: PreparedInput | None) -> dict[str, Any]:
-        ended = outcome(described, prepared)
-        self.log.info("Transform job %s %s after %s s", ended.job_name, ended.status, ended.transform_seconds)
-        return ended.to_dict()
+    def _stopped_late(self, described: Described) -> JobTimedOut:
+        """Stop a job for which the time of this try is over."""
+        name = described["TransformJobName"]
+        stopped = stop(self.services, name)
+        seconds = self.services.clock() - described["CreationTime"].timestamp()
+        return JobTimedOut(name, seconds, stopped=stopped)
 
-    def _settled(self) -> tuple[wire.Request, PreparedInput | None]:
-        """Give the rendered job in AWS's types and with what its input brings along."""
-        return settled(wire.coerced(rendered(self.job)))
-
-    def _started(self, request: wire.Request, names: Iterator[str]) -> Described:
-        """Create the job under the first free name, or adopt the one that is running under a name before it."""
-        while True:
-            name = next(names)
-            if (found := self._found(name)) is None:
-                if created := self._created({**request, "TransformJobName": name}):
-                    return created
-                # A twin of this task was quicker, or the answer to an earlier call was lost on its way.
-                found = self.hook.describe(name)
-            status = found["TransformJobStatus"]
-            if status == JobStatus.IN_PROGRESS:
-                self.log.info("Adopted transform job %s: an earlier try created it, and it is running", name)
-                return found
-            self.log.info("Transform job %s of an earlier try is %s: a new one is needed", name, status)
-
-    def _found(self, name: str) -> Described | None:
-        try:
-            return self.hook.describe(name)
-        except JobNotFound:
-            return None
-
-    def _created(self, request: wire.Request) -> Described | None:
-        try:
-            arn = self.hook.create(request)
-        except JobNameTaken:
-            return None
-        self.log.info("Created transform job %s", request["TransformJobName"])
-        return {**request, "TransformJobArn": arn}
+    def _log_lines(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self.log.info("%s", line)
 
 
-class BatchTransformStopOperator(ConnectedOperator):
+class BatchTransformStopOperator(ControlledOperator):
     """Stop a transform job, and return its TransformResult; one that has ended already is left as it is.
 
     `job_name` is a name, or the result of a BatchTransformOperator. With `wait_for_completion` the task waits until
     the job has ended, for `timeout` seconds at most (None for as long as it takes).
     """
 
-    template_fields: Sequence[str] = ("job_name", *ConnectedOperator.template_fields)
+    template_fields: Sequence[str] = ("job_name", *ControlledOperator.template_fields)
     ui_color = "#ff9900"
 
     def __init__(
@@ -163,11 +412,12 @@ class BatchTransformStopOperator(ConnectedOperator):
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Ask SageMaker to stop the job."""
         name = named(self.job_name)
-        asked = self.hook.stop(name)
-        self.log.info("Transform job %s %s", name, "is asked to stop" if asked else "has ended or is stopping already")
+        stop(self.services, name)
         if self.wait_for_completion:
-            return result(self.hook.wait(name, interval=self.poll_interval, timeout=self.timeout)).to_dict()
-        return result(self.hook.describe(name)).to_dict()
+            described = outwait(self.services, name, interval=self.poll_interval, timeout=self.timeout)
+        else:
+            described = self.services.jobs.describe(name)
+        return self.ending(Policy()).result(described, None).to_dict()
 
 
 def rendered(job: object) -> wire.Request:
@@ -182,19 +432,16 @@ def rendered(job: object) -> wire.Request:
     return dict(request)
 
 
+def _definition(model: object) -> Mapping[str, Any]:
+    """Read what Airflow has made of a task's `model`."""
+    if isinstance(model, str):
+        with contextlib.suppress(ValueError):
+            model = json.loads(model)
+    if not isinstance(model, Mapping):
+        remedy = "Give a ModelDefinition, what its to_dict() gives, or a template that renders to that as JSON."
+        raise InvalidJob("model", (Problem("model", type(model).__name__, "is no model definition", remedy),))
+    return model
+
+
 def _plain(job: Any) -> Any:
     return job.to_request() if isinstance(job, TransformJob) else job
-
-
-def _names(request: wire.Request, ti: Any) -> Iterator[str]:
-    """Yield the names that the job of this task instance may have: the first try's, then those after vain ones."""
-    identity = Identity(
-        namespace=_namespace(), dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
-    )
-    prefix = request.get("TransformJobName") or f"{ti.dag_id}-{ti.task_id}"
-    return (job_name(prefix, identity, attempt) for attempt in itertools.count(1))
-
-
-def _namespace() -> str:
-    """Tell this Airflow deployment from others in the account: by its address, the one thing all its parts share."""
-    return conf.get("api", "base_url", fallback=None) or ""

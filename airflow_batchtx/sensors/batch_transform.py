@@ -2,82 +2,165 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, conf
-from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
-from airflow_batchtx.control.waiting import ended, named, outcome
-from airflow_batchtx.errors import BatchTransformError, JobTimedOut
-from airflow_batchtx.hooks.connected import ConnectedOperator
+from airflow_batchtx.control.assignment import OnRecord
+from airflow_batchtx.control.ledger import Ledger, default_prefix
+from airflow_batchtx.control.limits import looked, outwait, stop
+from airflow_batchtx.control.waiting import ended, named
+from airflow_batchtx.errors import BatchTransformError, InvalidJob, JobTimedOut, StorageError, refuse
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator
 from airflow_batchtx.sagemaker.jobs import Described
+from airflow_batchtx.spec import policy, wire
+from airflow_batchtx.spec.members import BY_NAME
+from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.templates import Text
-from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger, resumed
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.triggers.batch_transform import TIMED_OUT, BatchTransformTrigger
+
+# What a task that did not create the job may say about its end.
+OPTIONS = ("on_stopped", "verify")
 
 
 class SensorTimedOut(JobTimedOut, AirflowSensorTimeout):
     """The JobTimedOut of a sensor: for Airflow, a sensor's timeout ends its task for good, or skips it (soft_fail)."""
 
 
-class BatchTransformSensor(ConnectedOperator, BaseSensorOperator):
+class BatchTransformSensor(ControlledOperator, BaseSensorOperator):
     """Wait until a transform job has ended, and return its TransformResult; a job that did not Complete is a failure.
 
     `job_name` is a name, or the result of a BatchTransformOperator. Looks every `poke_interval` seconds, for `timeout`
     seconds; `mode` is "poke" or "reschedule". With `deferrable` (by default as Airflow's `[operators]
-    default_deferrable` says) it waits in a triggerer instead. The outcome is that of the operator in all of them.
+    default_deferrable` says) it waits in a triggerer instead. The outcome is that of the operator in all of them:
+    with the operator's result, or a job that keeps its intent beside its output, outputs are proved.
+
+    :param on_stopped: "fail", or "accept" a job that somebody stopped.
+    :param verify: "outputs", or "none" to take a Completed job at its word.
+    :param stop_on_timeout: stop the job once `timeout` has passed.
     """
 
-    template_fields: Sequence[str] = ("job_name", *ConnectedOperator.template_fields)
+    template_fields: Sequence[str] = ("job_name", *OPTIONS, *ControlledOperator.template_fields)
     ui_color = "#ff9900"
 
-    def __init__(self, *, job_name: Text | Mapping[str, Any], deferrable: bool | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        job_name: Text | Mapping[str, Any],
+        deferrable: bool | None = None,
+        on_stopped: Any = "fail",
+        verify: Any = "outputs",
+        stop_on_timeout: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        refuse(
+            InvalidJob,
+            f"task {self.task_id}",
+            policy.problems({**policy.DEFAULTS, "on_stopped": on_stopped, "verify": verify}),
+        )
         self.job_name = job_name
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
+        self.on_stopped = on_stopped
+        self.verify = verify
+        self.stop_on_timeout = stop_on_timeout
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Look once; done with the result of a job that Completed, raises what any other end means."""
-        seen = self.hook.look(named(self.job_name))
+        seen = self.services.jobs.look(named(self.job_name))
         return PokeReturnValue(True, self._result(seen)) if ended(seen) else PokeReturnValue(False)
 
     def execute(self, context: Context) -> Any:
         """Wait in the way that was asked for."""
+        name = named(self.job_name)
         try:
-            if not self.deferrable:
-                return super().execute(context)
-            return self._deferred(context)
+            return self._deferred(name, context) if self.deferrable else super().execute(context)
         except AirflowSensorTimeout as timeout:
-            raise SensorTimedOut(named(self.job_name), self.timeout) from timeout
+            raise self._timed_out(name) from timeout
+        except AirflowTaskTimeout:
+            self._stopped(name)
+            raise
+        except AirflowSkipException as skipped:
+            # What soft_fail makes of a timeout has no cause; what never_fail makes of a failure has.
+            if self.soft_fail and skipped.__cause__ is None:
+                self._stopped(name)
+            raise
 
-    def execute_complete(self, context: Context, event: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Go on after the trigger's event."""
+        name = event["job_name"]
         try:
-            return self._result(resumed(event, self.hook, interval=self.poke_interval, timeout=self.timeout))
-        except JobTimedOut as timeout:
-            raise SensorTimedOut(timeout.job_name, timeout.seconds) from timeout
+            described = looked(self.services, name)
+            if event["status"] == TIMED_OUT and not ended(described):
+                raise self._timed_out(name)
+            return self._result(described if ended(described) else self._waited(event))
+        except SensorTimedOut:
+            raise
         except BatchTransformError as error:
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
 
-    def _deferred(self, context: Context) -> Any:
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Mean the same by a deferral that Airflow has ended as by the sensor's own timeout."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (AirflowSensorTimeout, AirflowSkipException) as end:
+            timeout = end.__cause__ if isinstance(end, AirflowSkipException) else end
+            if not isinstance(timeout, AirflowSensorTimeout) or isinstance(timeout, SensorTimedOut):
+                raise
+            timed_out = self._timed_out(named(self.job_name))
+            raise (end if isinstance(end, AirflowSkipException) else timed_out) from end
+
+    def _deferred(self, name: str, context: Context) -> Any:
         if done := self.poke(context):
             return done.xcom_value
-        name = named(self.job_name)
-        deadline = time.time() + self.timeout
         trigger = BatchTransformTrigger.of(
-            self, name, interval=self.poke_interval, deadline=deadline, stop_on_kill=False
+            self,
+            name,
+            interval=self.poke_interval,
+            deadline=self.services.clock() + self.timeout,
+            stop_on_kill=False,
         )
-        return self.defer(trigger=trigger, method_name=self.execute_complete.__name__)
+        return self.defer(trigger=trigger, method_name=self.execute_complete.__name__, timeout=self.timeout + GRACE)
+
+    def _waited(self, event: Mapping[str, Any]) -> Described:
+        """Wait here for a job that the triggerer could not wait for."""
+        self.log.warning("The triggerer could not wait for job %s: %s", event["job_name"], event.get("reason"))
+        try:
+            return outwait(self.services, event["job_name"], interval=self.poke_interval, timeout=self.timeout)
+        except JobTimedOut as timeout:
+            raise self._timed_out(event["job_name"]) from timeout
+
+    def _timed_out(self, name: str) -> SensorTimedOut:
+        return SensorTimedOut(name, self.timeout, stopped=self._stopped(name))
+
+    def _stopped(self, name: str) -> bool:
+        return self.stop_on_timeout and stop(self.services, name)
 
     def _result(self, described: Described) -> dict[str, Any]:
-        found = outcome(described)
-        if isinstance(self.job_name, Mapping):
+        read = Policy.read({**policy.DEFAULTS, **{name: getattr(self, name) for name in OPTIONS}})
+        attempt = self._on_record(described)
+        result = self.ending(read).concluded(described, attempt)
+        if attempt is None and isinstance(self.job_name, Mapping):
             # The task that created the job knows more of its input than SageMaker does.
-            earlier = TransformResult.read(self.job_name)
-            found = replace(found, prepared=earlier.prepared, rows=earlier.rows, objects=earlier.objects)
-        return found.to_dict()
+            known = TransformResult.read(self.job_name)
+            result = replace(result, prepared=known.prepared, rows=known.rows, objects=known.objects)
+        return result.to_dict()
+
+    def _on_record(self, described: Described) -> OnRecord | None:
+        """Find what the job's creator was about to do; nothing where it left nothing, or not where it can be found."""
+        told = self.job_name.get("control") if isinstance(self.job_name, Mapping) else None
+        output = S3Uri.parse(wire.at(described, BY_NAME["output"].path))
+        folder = S3Uri.parse(told) if told else default_prefix(output) / f"{described['TransformJobName']}/"
+        try:
+            written = Ledger.of(self.services.store, folder).intent(described["TransformJobName"])
+        except StorageError as error:
+            self.log.info("What the job was about to do cannot be read: %s", error)
+            return None
+        return OnRecord(folder=folder, intent=written.intent) if written else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,14 +13,22 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow_batchtx import TransformJob
 from airflow_batchtx.errors import InvalidJob, JobAlgorithmError, JobNotFound, JobRefused, JobStopped, JobTimedOut
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator, BatchTransformStopOperator
+from airflow_batchtx.spec.manifest import PreparedManifest, Shard
 from airflow_batchtx.spec.prepared import PreparedInput
 from tests.fake_airflow import FakeTaskInstance, run
-from tests.fake_sagemaker import REQUEST, FakeHook, FakeSageMaker, refusal
+from tests.fake_batch import World
+from tests.fake_sagemaker import REQUEST, refusal
 
 PREPARED = PreparedInput(
-    input="s3://b/staged/", manifest="s3://b/staged/_manifest.json", content_type="text/csv", split_type="Line",
+    input="s3://b/in/", manifest="s3://b/staged/manifest.json", content_type="text/csv", split_type="Line",
     assemble_with="Line", shards=3, rows=1000,
 ).to_dict()  # fmt: skip
+
+
+MANIFEST = PreparedManifest(
+    input="s3://b/in/", content_type="text/csv", split_type="Line", columns=("x",), kept={}, source=(),
+    shards=tuple(Shard(uri=f"s3://b/in/{name}.csv", rows=1, bytes=4, sha256="0" * 64, kept=None) for name in "abc"),
+).to_json()  # fmt: skip
 
 
 def job(**members: Any) -> TransformJob:
@@ -30,10 +38,6 @@ def job(**members: Any) -> TransformJob:
 
 def operator(job: Any = REQUEST, **options: Any) -> BatchTransformOperator:
     return BatchTransformOperator(task_id="score", job=job, **{"poll_interval": 0.01, "deferrable": False, **options})
-
-
-def names_of(fake: FakeSageMaker) -> list[str]:
-    return list(dict.fromkeys(fake.names("CreateTransformJob")))
 
 
 class TestTheJob:
@@ -57,35 +61,35 @@ class TestTheJob:
         ]
 
     def test_is_checked_again_when_it_is_rendered_and_nothing_is_paid_for(self) -> None:
-        fake = FakeSageMaker()
+        world = World()
         task = operator({**REQUEST, "MaxPayloadInMB": "{{ params.mb }}"})
         task.job = {**REQUEST, "MaxPayloadInMB": "101"}
 
         with pytest.raises(InvalidJob):
-            run(task, FakeHook(fake))
+            run(task, world)
 
-        assert fake.calls == []
+        assert world.batch.calls == []
 
     def test_has_numbers_where_templates_rendered_texts(self) -> None:
-        fake = FakeSageMaker()
+        world = World()
         task = operator({**REQUEST, "MaxPayloadInMB": "{{ params.mb }}", "MaxConcurrentTransforms": "{{ params.n }}"})
         task.job = {**REQUEST, "MaxPayloadInMB": "6", "MaxConcurrentTransforms": ""}
 
-        run(task, FakeHook(fake))
+        run(task, world)
 
-        (sent,) = fake.jobs.values()
+        (sent,) = world.batch.jobs.values()
         assert sent["MaxPayloadInMB"] == 6
         assert "MaxConcurrentTransforms" not in sent
 
     @pytest.mark.parametrize("made", [json.dumps(dict(REQUEST)), dict(REQUEST), job(instance_count=2)])
     def test_may_come_whole_from_a_template_or_another_task(self, made: Any) -> None:
-        fake = FakeSageMaker()
+        world = World()
         task = operator("{{ ti.xcom_pull('plan') }}")
         task.job = made
 
-        run(task, FakeHook(fake))
+        run(task, world)
 
-        assert [sent["ModelName"] for sent in fake.jobs.values()] == ["churn"]
+        assert [sent["ModelName"] for sent in world.batch.jobs.values()] == ["churn"]
 
     @pytest.mark.parametrize("made", ["None", "", "{'ModelName': 'x'}", None, 7, []])
     def test_that_is_none_is_named(self, made: Any) -> None:
@@ -93,7 +97,7 @@ class TestTheJob:
         task.job = made
 
         with pytest.raises(InvalidJob, match=f"job = '{type(made).__name__}': is no transform job"):
-            run(task, FakeHook(FakeSageMaker()))
+            run(task, World())
 
     @pytest.mark.parametrize("made", ["nope", None, 7, []])
     def test_that_is_none_and_holds_no_template_is_named_when_the_task_is_made(self, made: Any) -> None:
@@ -101,32 +105,34 @@ class TestTheJob:
             operator(made)
 
     def test_takes_from_a_prepared_input_what_it_does_not_say(self) -> None:
-        fake = FakeSageMaker()
+        world = World()
 
-        made = run(operator(job(input=PREPARED)), FakeHook(fake))
+        world.put(PREPARED["manifest"], MANIFEST)
 
-        (sent,) = fake.jobs.values()
-        assert sent["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://b/staged/"
+        made = run(operator(job(input=PREPARED)), world)
+
+        (sent,) = world.batch.jobs.values()
+        assert sent["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://b/in/"
         assert (sent["TransformInput"]["ContentType"], sent["TransformInput"]["SplitType"]) == ("text/csv", "Line")
-        assert (made["prepared"], made["rows"]) == ("s3://b/staged/_manifest.json", 1000)
+        assert (made["prepared"], made["rows"]) == ("s3://b/staged/manifest.json", 1000)
 
 
 class TestTheName:
     def test_is_that_of_dag_and_task_or_the_one_that_is_asked_for(self) -> None:
-        fake = FakeSageMaker()
+        world = World()
 
         for task in (operator(), operator(job(name="nightly"))):
-            run(task, FakeHook(fake))
+            run(task, world)
 
-        assert [name[:-13] for name in names_of(fake)] == ["churn-score", "nightly"]
+        assert [name[:-13] for name in world.created] == ["churn-score", "nightly"]
 
     def test_does_not_depend_on_the_try_and_differs_by_map_index_and_run(self) -> None:
         instances = [{}, {"try_number": 2}, {"map_index": 0}, {"map_index": 1}, {"run_id": "manual"}]
         made = []
         for members in instances:
-            fake = FakeSageMaker()
-            run(operator(), FakeHook(fake), FakeTaskInstance(**members))  # type: ignore[arg-type]
-            made += names_of(fake)
+            world = World()
+            run(operator(), world, FakeTaskInstance(**members))  # type: ignore[arg-type]
+            made += world.created
 
         assert made[0] == made[1]
         assert len(set(made)) == 4
@@ -135,75 +141,49 @@ class TestTheName:
         made = []
         for url in ("https://dev.example", "https://prod.example"):
             monkeypatch.setenv("AIRFLOW__API__BASE_URL", url)
-            fake = FakeSageMaker()
-            run(operator(), FakeHook(fake))
-            made += names_of(fake)
+            world = World()
+            run(operator(), world)
+            made += world.created
 
         assert len(set(made)) == 2
 
 
 def first_name() -> str:
-    fake = FakeSageMaker()
-    run(operator(), FakeHook(fake))
-    return names_of(fake)[0]
+    world = World()
+    run(operator(), world)
+    return world.created[0]
 
 
 class TestOneJobForOnePieceOfWork:
     def test_a_running_job_of_an_earlier_try_is_adopted(self) -> None:
-        fake, ti = FakeSageMaker(), FakeTaskInstance()
+        world, ti = World(), FakeTaskInstance()
         other = {**REQUEST, "TransformOutput": {"S3OutputPath": "s3://b/elsewhere/"}}
-        fake.add(first_name(), ["InProgress", "Completed"], other)
+        world.batch.add(first_name(), ["InProgress", "Completed"], other)
 
-        made = run(operator(), FakeHook(fake), ti)
+        made = run(operator(), world, ti)
 
-        assert fake.names("CreateTransformJob") == []
+        assert world.batch.names("CreateTransformJob") == []
         assert made["job_name"] == first_name()
         assert ti.xcoms["output"] == "s3://b/elsewhere/"
 
-    @pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped", "Stopping"])
-    def test_after_a_job_that_has_ended_comes_the_next_name(self, end: str) -> None:
-        fake = FakeSageMaker()
-        fake.add(first_name(), [end])
-        fake.add(f"{first_name()}-2", [end])
-
-        made = run(operator(), FakeHook(fake))
-
-        assert fake.names("CreateTransformJob") == [f"{first_name()}-3"]
-        assert made["job_name"] == f"{first_name()}-3"
-
-    @pytest.mark.parametrize(("life", "name"), [(["InProgress", "Completed"], ""), (["Failed"], "-2")])
-    def test_a_name_that_is_taken_in_between_is_as_one_that_was_found(self, life: Sequence[str], name: str) -> None:
-        class Raced(FakeSageMaker):
-            def create_transform_job(self, **request: Any) -> dict[str, Any]:
-                if not self.jobs:
-                    self.add(request["TransformJobName"], life)
-                return super().create_transform_job(**request)
-
-        fake = Raced()
-
-        made = run(operator(), FakeHook(fake))
-
-        assert made["job_name"] == f"{first_name()}{name}"
-        assert len(fake.jobs) == len(name) // 2 + 1
-
     def test_a_refused_job_is_tried_once(self) -> None:
-        fake = FakeSageMaker()
-        fake.trouble["CreateTransformJob"] = [refusal("CreateTransformJob", "ValidationException", "no model")]
+        world = World()
+        world.batch.trouble["CreateTransformJob"] = [refusal("CreateTransformJob", "ValidationException", "no model")]
 
         with pytest.raises(JobRefused, match="no model"):
-            run(operator(), FakeHook(fake))
+            run(operator(), world)
 
-        assert len(fake.names("CreateTransformJob")) == 1
+        assert len(world.batch.names("CreateTransformJob")) == 1
 
 
 class TestWhatItTells:
     def test_name_arn_and_output_are_known_before_the_job_has_ended(self) -> None:
-        fake, ti = FakeSageMaker(["InProgress"]), FakeTaskInstance()
+        world, ti = World(life=["InProgress"]), FakeTaskInstance()
 
         with pytest.raises(JobTimedOut):
-            run(operator(timeout=0), FakeHook(fake), ti)
+            run(operator(max_runtime=1), world, ti)
 
-        (sent,) = fake.jobs.values()
+        (sent,) = world.batch.jobs.values()
         assert ti.xcoms == {
             "job_name": sent["TransformJobName"],
             "job_arn": sent["TransformJobArn"],
@@ -213,35 +193,44 @@ class TestWhatItTells:
     def test_the_result_is_small_plain_json(self) -> None:
         environment = {f"V{n}": "x" * 10240 for n in range(16)}
 
-        made = run(operator(job(environment=environment)), FakeHook(FakeSageMaker()))
+        made = run(operator(job(environment=environment)), World())
 
         assert len(json.dumps(made)) < 4096
         assert (made["status"], made["instance_seconds"]) == ("Completed", 120)
 
-    def test_no_value_of_the_environment_is_written_to_the_log(self, capsys: pytest.CaptureFixture[str]) -> None:
-        run(operator(job(environment={"LICENCE": "hunter2-hunter2"})), FakeHook(FakeSageMaker()))
+    def test_no_value_of_the_environment_is_written_to_the_log(
+        self, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level("DEBUG", "airflow_batchtx"):
+            run(operator(job(environment={"LICENCE": "hunter2-hunter2"})), World())
 
         output = capsys.readouterr()
-        assert "Created transform job" in output.out + output.err
-        assert "hunter2" not in output.out + output.err
+        told = output.out + output.err + caplog.text
+        assert "Created transform job" in told
+        assert "hunter2" not in told
 
     def test_without_waiting_it_tells_of_the_job_as_it_is(self) -> None:
-        fake = FakeSageMaker(["InProgress"])
+        world = World(life=["InProgress"])
+        world.put(PREPARED["manifest"], MANIFEST)
 
-        made = run(operator(job(input=PREPARED), wait_for_completion=False, deferrable=True), FakeHook(fake))
+        made = run(operator(job(input=PREPARED), wait_for_completion=False, deferrable=True), world)
 
         assert (made["status"], made["ended"], made["rows"]) == ("InProgress", None, 1000)
-        assert len(fake.names("DescribeTransformJob")) == 2
+        assert len(world.batch.names("DescribeTransformJob")) == 2
+
+
+def event(job_name: str, status: str = "Completed") -> dict[str, str]:
+    return {"job_name": job_name, "status": status, "record": f"s3://b/_batchtx/{job_name}/"}
 
 
 class TestDeferred:
     def test_the_trigger_knows_names_and_numbers_only(self) -> None:
-        fake = FakeSageMaker()
+        world = World()
         task = operator(
-            job(environment={"LICENCE": "hunter2"}), deferrable=True, timeout=3600, aws_conn_id="prod",
-            region_name="eu-west-1", verify=False, botocore_config={"retries": {"mode": "adaptive"}},
+            job(environment={"LICENCE": "hunter2"}), deferrable=True, max_runtime=3600, aws_conn_id="prod",
+            region_name="eu-west-1", ssl_verify=False, botocore_config={"retries": {"mode": "adaptive"}},
         )  # fmt: skip
-        task.hook = FakeHook(fake)
+        task.services = world.services
 
         with pytest.raises(TaskDeferred) as deferral:
             task.execute({"ti": FakeTaskInstance()})  # type: ignore[arg-type]
@@ -250,30 +239,28 @@ class TestDeferred:
         assert arguments.pop("deadline") > 0
         assert arguments == {
             "job_name": first_name(), "aws_conn_id": "prod", "region_name": "eu-west-1", "verify": False,
-            "botocore_config": {"retries": {"mode": "adaptive"}}, "poll_interval": 0.01, "record": None, "logs": False,
-            "stop_on_kill": True,
+            "botocore_config": {"retries": {"mode": "adaptive"}}, "poll_interval": 0.01,
+            "record": f"s3://b/_batchtx/{first_name()}/", "logs": False, "stop_on_kill": True,
         }  # fmt: skip
 
     def test_the_name_is_not_made_again_on_resume(self) -> None:
-        fake = FakeSageMaker()
-        fake.add("of-the-event", ["Completed"])
+        world = World()
+        world.batch.add("of-the-event", ["Completed"])
         task = operator(deferrable=True)
-        task.hook = FakeHook(fake)
+        task.services = world.services
         task.job = {"TransformJobName": "rendered-anew"}
 
-        event = {"job_name": "of-the-event", "status": "Completed"}
-
-        assert task.execute_complete({}, event)["job_name"] == "of-the-event"  # type: ignore[arg-type]
-        assert fake.calls == [("DescribeTransformJob", "of-the-event")]
+        assert task.execute_complete({}, event("of-the-event"))["job_name"] == "of-the-event"  # type: ignore[arg-type]
+        assert world.batch.calls == [("DescribeTransformJob", "of-the-event")]
 
     def test_the_end_is_looked_up_and_survives_throttling(self) -> None:
-        fake = FakeSageMaker()
-        fake.add("nightly", ["Completed"])
-        fake.trouble["DescribeTransformJob"] = [refusal("DescribeTransformJob", "ThrottlingException")]
+        world = World()
+        world.batch.add("nightly", ["Completed"])
+        world.batch.trouble["DescribeTransformJob"] = [refusal("DescribeTransformJob", "ThrottlingException")]
         task = operator(deferrable=True)
-        task.hook = FakeHook(fake)
+        task.services = world.services
 
-        assert task.execute_complete({}, {"job_name": "nightly", "status": "Completed"})["status"] == "Completed"  # type: ignore[arg-type]
+        assert task.execute_complete({}, event("nightly"))["status"] == "Completed"  # type: ignore[arg-type]
 
     def test_the_default_is_airflows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert operator(deferrable=None).deferrable is False
@@ -318,38 +305,38 @@ class TestUpstream:
 
 
 class TestStop:
-    def stop(self, fake: FakeSageMaker, job_name: Any = "nightly", **options: Any) -> Any:
+    def stop(self, world: World, job_name: Any = "nightly", **options: Any) -> Any:
         task = BatchTransformStopOperator(task_id="stop", job_name=job_name, **{"poll_interval": 0.01, **options})
-        return run(task, FakeHook(fake))
+        return run(task, world)
 
     def test_waits_until_the_job_has_stopped(self) -> None:
-        fake = FakeSageMaker()
-        fake.add("nightly", ["InProgress"])
+        world = World()
+        world.batch.add("nightly", ["InProgress"])
 
-        assert self.stop(fake)["status"] == "Stopped"
+        assert self.stop(world)["status"] == "Stopped"
 
     def test_does_not_wait_where_it_is_not_to(self) -> None:
-        fake = FakeSageMaker()
-        fake.add("nightly", ["InProgress"])
+        world = World()
+        world.batch.add("nightly", ["InProgress"])
 
-        assert self.stop(fake, wait_for_completion=False)["status"] == "Stopping"
+        assert self.stop(world, wait_for_completion=False)["status"] == "Stopping"
 
     @pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped"])
     def test_a_job_that_has_ended_is_no_error(self, end: str) -> None:
-        fake = FakeSageMaker()
-        fake.add("nightly", [end])
+        world = World()
+        world.batch.add("nightly", [end])
 
-        assert self.stop(fake, {"job_name": "nightly"})["status"] == end
+        assert self.stop(world, {"job_name": "nightly"})["status"] == end
 
     def test_a_job_that_does_not_exist_is(self) -> None:
         with pytest.raises(JobNotFound):
-            self.stop(FakeSageMaker())
+            self.stop(World())
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize(("end", "kind"), [("Stopped", JobStopped), ("Failed", JobAlgorithmError)])
 def test_a_job_that_did_not_complete_fails_the_task(end: str, kind: type[Exception], deferrable: bool) -> None:
-    fake = FakeSageMaker(["InProgress", end], reason="AlgorithmError: See job logs for more information")
+    world = World(life=["InProgress", end], reason="AlgorithmError: See job logs for more information")
 
     with pytest.raises(kind):
-        run(operator(deferrable=deferrable), FakeHook(fake))
+        run(operator(deferrable=deferrable), world)

@@ -9,7 +9,7 @@ from airflow.sdk import TaskInstanceState
 from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
-from airflow_batchtx.triggers.stopping import stop_wanted
+from airflow_batchtx.hooks.stopping import stop_wanted
 from tests.fake_airflow import FakeTaskInstance
 
 STATES = {

@@ -18,7 +18,7 @@ class TaskInstance(Protocol):
     dag_id: str
     task_id: str
     run_id: str
-    map_index: int
+    map_index: int | None
 
 
 def stop_wanted(task_instance: TaskInstance, *, states: States | None = None) -> bool:

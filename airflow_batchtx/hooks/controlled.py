@@ -1,0 +1,85 @@
+"""What tasks that wait for jobs share: the services that they work with, being killed, and the end of the wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from airflow.sdk import Context, conf
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+from airflow_batchtx.control.ending import Ending
+from airflow_batchtx.control.limits import stop
+from airflow_batchtx.control.prices import price_table
+from airflow_batchtx.control.services import Services
+from airflow_batchtx.errors import WaitInterrupted
+from airflow_batchtx.hooks.connected import ConnectedOperator
+from airflow_batchtx.hooks.retrying import RETRY_POLICY
+from airflow_batchtx.hooks.services import services
+from airflow_batchtx.hooks.stopping import stop_wanted
+from airflow_batchtx.spec.policy import Policy
+from airflow_batchtx.spec.prices import PriceTable
+
+# Seconds. A worker has five from SIGTERM to SIGKILL, in which a job may have to be stopped.
+NAP = 0.25
+# Seconds that a trigger has to tell of a deadline by itself, before Airflow ends the deferral.
+GRACE = 120.0
+
+
+class ControlledOperator(ConnectedOperator):
+    """A task that waits for a transform job.
+
+    Its `retry_policy` is by default one that does not try again what is hopeless (see `retrying`).
+    """
+
+    def __init__(self, *, prices: Mapping[str, Any] | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**{"retry_policy": RETRY_POLICY, **kwargs})
+        self.prices = prices
+        self._killed = False
+
+    @cached_property
+    def services(self) -> Services:
+        """SageMaker, its logs, S3, and time that on_kill cuts short."""
+        return services(self.aws, s3_extra_args=self.s3_extra_args, sleep=self._nap)
+
+    def ending(self, policy: Policy) -> Ending:
+        """Take the ends of jobs as this task's options say."""
+        return Ending(services=self.services, policy=policy, prices=self.price_table)
+
+    @cached_property
+    def price_table(self) -> PriceTable:
+        """What instances cost: this package's prices, and those of the task or of Airflow's configuration over them."""
+        return price_table(self.prices or conf.get("batchtx", "prices", fallback=None))
+
+    # -------------------------------------------------------------------------------------------------- being killed
+
+    def on_kill(self) -> None:
+        """Note that this process is to end. Airflow cannot be asked in a signal's handler: the wait does that."""
+        self._killed = True
+
+    def _nap(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        while not self._killed and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(left, NAP))
+        if self._killed:
+            raise WaitInterrupted("")
+
+    @contextmanager
+    def stopping(self, job_name: str, context: Context) -> Iterator[None]:
+        """Stop the job of a wait that is cut short, unless somebody will want it still.
+
+        A worker that is evicted leaves the job to the next try. A user who ends the task, and `execution_timeout`, mean
+        the job as well.
+        """
+        try:
+            yield
+        except WaitInterrupted as cut:
+            self._killed = False  # the stop itself may have to wait
+            stopped = stop_wanted(context["ti"]) and stop(self.services, job_name)
+            raise WaitInterrupted(job_name, stopped=stopped) from cut
+        except AirflowTaskTimeout:
+            stop(self.services, job_name)
+            raise

@@ -1,0 +1,37 @@
+"""Which failures are worth another try: a retry policy that every task of this package has unless it is given one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from airflow_batchtx import errors
+
+# The same input, model and request would fail again, and a stopped job was meant to stop.
+HOPELESS = (errors.InvalidInput, errors.EmptyInput, errors.JobConflict, errors.ModelNotFound)
+# There may be instances again in a while, and SageMaker may be well again.
+LATER = {errors.JobCapacityError: timedelta(minutes=10), errors.JobInternalServerError: timedelta(minutes=2)}
+
+
+def retry_policy() -> ExceptionRetryPolicy:
+    """Give a policy that never retries what is hopeless, and gives AWS time where AWS is to blame.
+
+    A task's own `retries` bound it all the same; what no rule names is retried as the task says.
+    """
+    hopeless = [
+        RetryRule(exception=_path(kind), action=RetryAction.FAIL, reason="another try would fail as well")
+        for kind in HOPELESS
+    ]
+    later = [
+        RetryRule(exception=_path(kind), action=RetryAction.RETRY, retry_delay=delay, reason="AWS needs time")
+        for kind, delay in LATER.items()
+    ]
+    return ExceptionRetryPolicy(rules=[*hopeless, *later])
+
+
+def _path(kind: type[Exception]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+RETRY_POLICY = retry_policy()
