@@ -69,7 +69,8 @@ class _Terms:
     def filters(self) -> Mapping[str, str]:
         """The filters that do something."""
         given = {name: self.text("DataProcessing", name, "$") for name in ("InputFilter", "OutputFilter")}
-        return {name: path for name, path in given.items() if path != "$"}
+        # AWS's own component for Kubeflow Pipelines sends empty filters, and an empty key of the volume, for none.
+        return {name: path for name, path in given.items() if path not in ("", "$")}
 
 
 Rule = Callable[[_Terms], Iterator[str]]
@@ -183,7 +184,7 @@ def _faults(terms: _Terms) -> Iterator[str]:
 def _volume_key(terms: _Terms) -> Iterator[str]:
     # API reference, VolumeKmsKeyId: types with local instance storage encrypt it themselves.
     family = terms.text("TransformResources", "InstanceType").split(".")[1]
-    if "VolumeKmsKeyId" in terms.request["TransformResources"] and family in limits.LOCAL_STORAGE:
+    if terms.request["TransformResources"].get("VolumeKmsKeyId") and family in limits.LOCAL_STORAGE:
         yield f"VolumeKmsKeyId is not supported for ml.{family} instances: their local storage has its own encryption."
 
 

@@ -93,6 +93,19 @@ def test_describe_echoes_what_was_sent(desk: Desk, model: str) -> None:
     assert found["TransformInput"]["SplitType"] == "Line"
 
 
+def test_what_is_sent_empty_is_not_asked_for(desk: Desk, model: str) -> None:
+    """AWS's component for Kubeflow Pipelines sends these where its user says nothing."""
+    empty = {"InputFilter": "", "OutputFilter": "", "JoinSource": "None"}
+    resources = {"InstanceType": "ml.g4dn.xlarge", "VolumeKmsKeyId": ""}
+
+    found = desk.run(model, ContentType="text/csv", DataProcessing=empty, KmsKeyId="", Environment={}, **resources)
+
+    assert found["TransformJobStatus"] == "Completed"
+    assert desk.get("out/a.csv.out") == b"1\n22\n"
+    assert found["DataProcessing"] == empty
+    assert found["TransformResources"]["VolumeKmsKeyId"] == ""
+
+
 def test_the_effective_settings_are_not_written_back(desk: Desk, model: str) -> None:
     wishes = {"MaxConcurrentTransforms": 3, "MaxPayloadInMB": 5, "BatchStrategy": "SINGLE_RECORD"}
 

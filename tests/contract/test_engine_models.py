@@ -45,6 +45,22 @@ def test_a_model_is_described_as_it_was_created(desk: Desk) -> None:
     }
 
 
+def test_a_model_in_a_network_of_its_own(desk: Desk) -> None:
+    """VPC and isolation are kept and described, and jobs of such a model run."""
+    name, container = new_name(), {"Image": desk.models.url("echo")}
+    network: Any = {
+        "VpcConfig": {"SecurityGroupIds": ["sg-0a1b2c3d"], "Subnets": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]},
+        "EnableNetworkIsolation": True,
+    }
+    desk.put_at("in/a.csv", b"1\n")
+
+    desk.client.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container, **network)
+    found = desk.client.describe_model(ModelName=name)
+
+    assert {member: found.get(member) for member in network} == network
+    assert desk.run(name)["TransformJobStatus"] == "Completed"
+
+
 def test_a_model_is_there_once(desk: Desk) -> None:
     name = new_name()
     request = {"ModelName": name, "PrimaryContainer": {"Image": "i"}}
