@@ -83,7 +83,7 @@ def _sources(facts: Facts, values: Values) -> list[S3Uri]:
 
 
 def _addresses(value: Any) -> list[S3Uri]:
-    texts = value if isinstance(value, list | tuple) else [value]
+    texts = value if isinstance(value, list) else [value]
     return [address(text) for text in texts if isinstance(text, str) and is_address(text)]
 
 

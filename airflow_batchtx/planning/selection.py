@@ -53,7 +53,12 @@ class _Fate(Enum):
 
 
 def select(
-    prefixes: Sequence[S3Uri], found: Iterable[Found], include: Patterns = (), exclude: Patterns = ()
+    prefixes: Sequence[S3Uri],
+    found: Iterable[Found],
+    include: Patterns = (),
+    exclude: Patterns = (),
+    *,
+    base: S3Uri | None = None,
 ) -> InputSet:
     """Choose among what was found below `prefixes`, one at least; an object that was found twice counts once.
 
@@ -61,9 +66,10 @@ def select(
     URI: it stands for that object alone. Folder markers are no objects here. Left out are objects with a name, or a
     folder, that begins with `_` or `.`, unless the prefix itself says so; those that no pattern of `include` matches,
     if there is any; and those that one of `exclude` does. Patterns are of the path below the base, upper and lower
-    case told apart; `*` stands for any text, slashes included.
+    case told apart; `*` stands for any text, slashes included. The base is the folder that all prefixes have in common,
+    unless a manifest says another.
     """
-    base = common_folder(prefixes)
+    base = base or common_folder(prefixes)
     objects = sorted({one.uri: one for one in found if not is_marker(one.uri)}.values(), key=_in_order)
     asked = _Asked.of(prefixes, {one.uri for one in objects})
     kept, dropped = _patterns(include), _patterns(exclude)

@@ -148,5 +148,7 @@ def _plain(value: Any) -> Any:
             return value.to_dict()
         case Mapping():
             return dict(value)
+        case tuple():
+            return list(value)
         case _:
             return value

@@ -130,7 +130,7 @@ def _is_tag(text: object, least: int, most: int) -> bool:
 
 
 def _input(member: Member, value: Any) -> Iterator[str]:
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         yield from _inputs(member, value)
     elif not isinstance(value, str):
         if PreparedInput.read(value) is None:
@@ -176,7 +176,7 @@ BROKEN: Mapping[Kind, Callable[[Member, Any], Iterator[str]]] = {
 
 def _one_manifest(values: Values) -> Iterator[Problem]:
     given = values.get("input")
-    if isinstance(given, list | tuple) and values.get("s3_data_type") == S3DataType.MANIFEST_FILE:
+    if isinstance(given, list) and values.get("s3_data_type") == S3DataType.MANIFEST_FILE:
         rule = "must be the S3 URI of one manifest with s3_data_type = ManifestFile"
         yield Problem(_label("input"), given, rule, "Leave s3_data_type out: a list needs no manifest of yours.")
 

@@ -210,6 +210,14 @@ def test_by_prefix_or_by_manifest_an_output_lies_at_the_same_place(
         assert by_manifest == transfers(uri(prefixes[0]), sources, OUTPUT)
 
 
+def test_the_base_of_a_manifest_is_its_own() -> None:
+    objects = found("in/x/a", "in/x/b")
+
+    told = select([one.uri for one in objects], objects, include="x/a", base=uri("in/"))
+
+    assert (told.base, told.chosen, told.left_out) == (uri("in/"), (objects[0],), 1)
+
+
 def test_sums_go_with_their_objects() -> None:
     known = [replace(one, sha256="00") for one in found("in/a")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -244,9 +245,10 @@ def test_a_prepared_input_fills_what_the_job_leaves_out() -> None:
     assert request["TransformOutput"]["AssembleWith"] == "Line"
 
 
+@pytest.mark.parametrize("form", [list, tuple])
 @pytest.mark.parametrize("prefixes", [["s3://bucket/a/"], ["s3://bucket/a/", "s3://bucket/b/"]], ids=len)
-def test_a_list_of_prefixes_stays_one(prefixes: list[str]) -> None:
-    request, prepared = settled(TransformJob(**{**GOOD, "input": prefixes}).to_request())
+def test_a_list_of_prefixes_stays_one(prefixes: list[str], form: Callable[[list[str]], Any]) -> None:
+    request, prepared = settled(TransformJob(**{**GOOD, "input": form(prefixes)}).to_request())
 
     assert prepared is None
     assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == prefixes
