@@ -32,13 +32,8 @@ _ARN = re.compile(r"(?P<namespace>arn:[^:]+:sagemaker:[^:]*:[^:]*):(?P<name>.+)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """What is known of a piece of work by now.
+    """What is known of a piece of work by now; `objects_done` counts the inputs that have their output."""
 
-    `request` is the CreateTransformJob request as the task was given it, its input settled (see spec.prepared).
-    `objects_done` counts the inputs that have their output, None where nobody has looked.
-    """
-
-    request: Mapping[str, Any]
     job_name: str | None = None
     job_arn: str | None = None
     intent: Intent | None = None
@@ -46,33 +41,38 @@ class Trace:
     objects_done: int | None = None
 
 
+NOTHING = Trace()
+
+
 class Traced:
-    """Makes a task tell OpenLineage its `trace`, which it renews as it learns more; None tells nothing.
+    """Makes a task tell OpenLineage its `trace`, which it renews as it learns more, in each of its processes."""
 
-    In a process that goes on after a deferral, or that fails early, it tells what that process knows.
-    """
-
-    trace: Trace | None = None
+    trace: Trace = NOTHING
 
     def given_request(self) -> Mapping[str, Any]:
-        """Give the request of the rendered task, its input settled; the task says how."""
+        """Give the CreateTransformJob request of the rendered task, its input settled; each kind of task says how."""
         raise NotImplementedError
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Tell what the task is about to read and write."""
-        return lineage(Trace(request=self.given_request()))
+        return lineage(self.given_request())
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:  # noqa: ARG002
         """Tell what the task has read and written; the same after a failure, whose message Airflow adds."""
-        return lineage(self.trace or Trace(request=self.given_request()))
+        return lineage(self.given_request(), self.trace)
 
 
-def lineage(trace: Trace) -> OperatorLineage[Any, Any]:
-    """Describe a piece of work to OpenLineage: its input, its model, its output, and its job."""
+def lineage(request: Mapping[str, Any], trace: Trace = NOTHING) -> OperatorLineage[Any, Any]:
+    """Describe a piece of work to OpenLineage: its input, its model, its output, and its job.
+
+    `request` is a CreateTransformJob request as a task was given it, its input settled (see spec.prepared).
+    """
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     return OperatorLineage(
-        inputs=[*_inputs(trace), *_model(trace)], outputs=[_output(trace)], run_facets=dict(_run_facets(trace))
+        inputs=[*_inputs(request, trace), *_model(trace)],
+        outputs=[_output(request, trace)],
+        run_facets=dict(_run_facets(request, trace)),
     )
 
 
@@ -87,39 +87,39 @@ def dataset_name(uri: S3Uri) -> tuple[str, str]:
     return f"s3://{uri.bucket}", uri.key.rstrip("/") or "/"
 
 
-def _inputs(trace: Trace) -> Iterator[InputDataset]:
+def _inputs(request: Mapping[str, Any], trace: Trace) -> Iterator[InputDataset]:
     from openlineage.client.event_v2 import InputDataset
     from openlineage.client.facet_v2 import input_statistics_input_dataset
 
-    asked = _asked(trace)
-    pinned = trace.intent.objects if trace.intent else ()
+    asked = _asked(request, trace)
+    pinned = [(S3Uri.parse(one.uri), one.size) for one in trace.intent.objects] if trace.intent else []
     for uri in asked:
-        parts = [one for one in pinned if uri.covers(S3Uri.parse(one.uri))]
+        sizes = [size for one, size in pinned if uri.covers(one)]
         statistics = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
             rowCount=trace.intent.rows if trace.intent and len(asked) == 1 else None,
-            size=sum(one.size for one in parts),
-            fileCount=len(parts),
+            size=sum(sizes),
+            fileCount=len(sizes),
         )
         yield InputDataset(*dataset_name(uri), inputFacets={"inputStatistics": statistics} if trace.intent else {})
 
 
-def _asked(trace: Trace) -> tuple[S3Uri, ...]:
+def _asked(request: Mapping[str, Any], trace: Trace) -> tuple[S3Uri, ...]:
     """Give the prefixes and objects that the task was given.
 
     For a manifest of its own, and for more than an event should name, it is the folder that they have in common.
     """
-    source = wire.at(trace.request, INPUT_PATH)
-    if wire.at(trace.request, _DATA_TYPE) == S3DataType.MANIFEST_FILE and trace.intent:
+    source = wire.at(request, INPUT_PATH)
+    if wire.at(request, _DATA_TYPE) == S3DataType.MANIFEST_FILE and trace.intent:
         return (common_folder(S3Uri.parse(one.uri) for one in trace.intent.objects),)
     asked = tuple(dict.fromkeys(address(text) for text in (source if isinstance(source, list) else [source])))
     return asked if len(asked) <= _MOST else (common_folder(asked),)
 
 
-def _output(trace: Trace) -> OutputDataset:
+def _output(request: Mapping[str, Any], trace: Trace) -> OutputDataset:
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
-    uri = S3Uri.parse(wire.at(trace.request, _OUTPUT))
+    uri = S3Uri.parse(wire.at(request, _OUTPUT))
     done = trace.result.objects_done if trace.result else trace.objects_done
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
         # Only whole outputs have as many rows as what was prepared for them.
@@ -162,7 +162,7 @@ def _package_name(package: str, job_arn: str | None) -> tuple[str, str]:
 # -------------------------------------------------------------------------------------------------------- facets
 
 
-def _run_facets(trace: Trace) -> Iterator[tuple[str, Any]]:
+def _run_facets(request: Mapping[str, Any], trace: Trace) -> Iterator[tuple[str, Any]]:
     from openlineage.client.facet_v2 import external_query_run
 
     from airflow_batchtx.lineage.facets import JOB_FACET, TransformJobRunFacet
@@ -172,7 +172,7 @@ def _run_facets(trace: Trace) -> Iterator[tuple[str, Any]]:
     if trace.job_arn:
         facet = external_query_run.ExternalQueryRunFacet(externalQueryId=trace.job_arn, source="sagemaker")
         yield "externalQuery", facet
-    values, result = wire.flat(trace.intent.request if trace.intent else trace.request), trace.result
+    values, result = wire.flat(trace.intent.request if trace.intent else request), trace.result
     yield (
         JOB_FACET,
         TransformJobRunFacet(

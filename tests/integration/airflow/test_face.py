@@ -70,10 +70,10 @@ class Scores(Traced, BaseOperator):
         return self.execute_complete(context)
 
     def execute_complete(self, context: Any, event: Any = None) -> Any:
-        self.trace = Trace(request=REQUEST, job_name="nightly", job_arn=ARN)
+        self.trace = Trace(job_name="nightly", job_arn=ARN)
         if self.fails:
             raise RuntimeError("the model broke")
-        self.trace = Trace(request=REQUEST, job_name="nightly", job_arn=ARN, result=RESULT)
+        self.trace = Trace(job_name="nightly", job_arn=ARN, result=RESULT)
         publish_outlets(context, self, RESULT)
         return RESULT.to_dict()
 

@@ -66,9 +66,9 @@ def intent(*uris: str, model: Any = ONE_CONTAINER, rows: int | None = 70) -> Int
     )  # fmt: skip
 
 
-def told(trace: Trace) -> dict[str, Any]:
+def told(trace: Trace, request: Any = REQUEST) -> dict[str, Any]:
     """What is sent of a piece of work, without who produced it and by which schema."""
-    whole: dict[str, Any] = _plain(attrs.asdict(lineage(trace)))
+    whole: dict[str, Any] = _plain(attrs.asdict(lineage(request, trace)))
     return {"inputs": [], "run_facets": {}} | whole
 
 
@@ -88,9 +88,7 @@ def names(datasets: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(one["namespace"], one["name"]) for one in datasets]
 
 
-COMPLETED = Trace(
-    request=REQUEST, job_name="churn-1", job_arn=ARN, intent=intent("s3://b/in/1.csv", "s3://b/in/2.csv"), result=RESULT
-)
+COMPLETED = Trace(job_name="churn-1", job_arn=ARN, intent=intent("s3://b/in/1.csv", "s3://b/in/2.csv"), result=RESULT)
 
 
 def test_everything_that_is_told_of_a_job_that_completed() -> None:
@@ -143,7 +141,7 @@ def test_outputs_that_are_not_whole_have_no_count_of_rows() -> None:
 
 
 def test_before_there_is_a_job_it_is_told_what_will_be_read_and_written() -> None:
-    assert told(Trace(request=REQUEST)) == {
+    assert told(Trace()) == {
         "inputs": [{"namespace": "s3://b", "name": "in"}],
         "outputs": [{"namespace": "s3://b", "name": "out"}],
         "run_facets": {},
@@ -178,18 +176,20 @@ def test_before_there_is_a_job_it_is_told_what_will_be_read_and_written() -> Non
 def test_the_input_is_what_the_task_was_given(
     source: Any, kind: str, uris: list[str], expected: list[tuple[str, int]]
 ) -> None:
-    trace = Trace(request=asking(source, kind), intent=intent(*(f"s3://b/{key}" for key in uris), model={}))
+    trace = Trace(intent=intent(*(f"s3://b/{key}" for key in uris), model={}))
 
-    inputs = told(trace)["inputs"]
+    inputs = told(trace, asking(source, kind))["inputs"]
 
     assert {one["namespace"] for one in inputs} == {"s3://b"}
     assert [(one["name"], one["inputFacets"]["inputStatistics"]["fileCount"]) for one in inputs] == expected
 
 
 def test_rows_are_told_only_of_an_input_that_is_one() -> None:
-    trace = Trace(request=asking(["s3://b/x/", "s3://b/y/"]), intent=intent("s3://b/x/a", "s3://b/y/a", model={}))
+    trace = Trace(intent=intent("s3://b/x/a", "s3://b/y/a", model={}))
 
-    assert all("rowCount" not in one["inputFacets"]["inputStatistics"] for one in told(trace)["inputs"])
+    inputs = told(trace, asking(["s3://b/x/", "s3://b/y/"]))["inputs"]
+
+    assert all("rowCount" not in one["inputFacets"]["inputStatistics"] for one in inputs)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_rows_are_told_only_of_an_input_that_is_one() -> None:
     ids=["one container", "pipeline", "package", "package without a version", "image alone"],
 )
 def test_a_model_is_what_it_was_made_of(model: Any, expected: list[tuple[str, str]]) -> None:
-    trace = Trace(request=REQUEST, job_arn=ARN, intent=intent("s3://b/in/1", model=model))
+    trace = Trace(job_arn=ARN, intent=intent("s3://b/in/1", model=model))
 
     assert names(told(trace)["inputs"])[1:] == expected
 
@@ -212,9 +212,7 @@ def test_a_model_is_what_it_was_made_of(model: Any, expected: list[tuple[str, st
 def test_no_value_of_an_environment_is_told() -> None:
     model = {"PrimaryContainer": {"Image": "i", "Environment": {"ModelPackageName": "a", "S3Uri": "b"}}}
 
-    assert names(told(Trace(request=REQUEST, intent=intent("s3://b/in/1", model=model)))["inputs"]) == [
-        ("s3://b", "in")
-    ]
+    assert names(told(Trace(intent=intent("s3://b/in/1", model=model)))["inputs"]) == [("s3://b", "in")]
 
 
 @pytest.mark.parametrize(
@@ -237,5 +235,5 @@ def test_openlineages_provider_is_told_whatever_is_known() -> None:
     task.trace = COMPLETED
     late = [extractor.extract_on_complete(None), extractor.extract_on_failure(None)]
 
-    assert early == [lineage(Trace(request=REQUEST))] * 3
-    assert late == [lineage(COMPLETED)] * 2
+    assert early == [lineage(REQUEST)] * 3
+    assert late == [lineage(REQUEST, COMPLETED)] * 2
