@@ -1,0 +1,41 @@
+"""The one Airflow of this folder, with the engine and its S3 beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.airflow.gate import gate_to
+from tests.e2e.airflow.stack import running_airflow
+from tests.e2e.airflow.stage import World
+from tests.engines import Models, running_engine
+
+NIGHTLY = "takes minutes of all cores: run it with -m nightly"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for the night, unless it is asked for by its marker."""
+    if "nightly" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("nightly"):
+                item.add_marker(pytest.mark.skip(reason=NIGHTLY))
+
+
+@pytest.fixture(scope="session")
+def world(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home: Path = tmp_path_factory.mktemp("engine")
+    with running_engine(home) as engine, gate_to(engine.url) as gate:
+        services = {
+            "AWS_ENDPOINT_URL": engine.storage,
+            "AWS_ENDPOINT_URL_SAGEMAKER": gate.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+        with running_airflow(services) as stack:
+            yield World(stack, gate, engine, models)
