@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from airflow_batchtx.engine import reasons
 from airflow_batchtx.engine.children import GRACE, when_parent_ends
@@ -22,7 +22,7 @@ from airflow_batchtx.engine.memory import reuse_buffers
 from airflow_batchtx.engine.order import Event, EventKind, Order
 from airflow_batchtx.engine.transforming import Transformer
 from airflow_batchtx.engine.usage import Usage, metered
-from airflow_batchtx.engine.window import Budget, Lane
+from airflow_batchtx.engine.window import LOOK, Budget, Lane
 from airflow_batchtx.errors import BatchTransformError, ModelServerError, TransformStopped
 from airflow_batchtx.modelserver.contract import STRATEGY_NAMES
 from airflow_batchtx.modelserver.pipeline import Pipeline
@@ -86,11 +86,10 @@ def carry_out(order: Order, tell: Tell, stopping: threading.Event) -> None:
             store = order.s3.open()
             settings = effective(order.terms.wishes, _container_wishes(model))
             tell(EventKind.DATA_LOG, _settings_line(settings))
-            pool = ThreadPoolExecutor(settings.max_concurrent_transforms, thread_name_prefix="invoke")
-            lane = Lane(pool, settings.max_concurrent_transforms, Budget(_budget(settings)), stopping)
+            lane = Lane(settings.max_concurrent_transforms, Budget(_budget(settings)), stopping)
             transformer = Transformer(store, model, order.terms, settings, lane)
             transform_all(order.transfers, transformer.transform, tell, lane)
-            pool.shutdown(wait=False)
+            lane.close()
     except ModelServerError as error:
         for text in [error.detail, *error.body.splitlines()]:
             tell(EventKind.DATA_LOG, text)
@@ -109,7 +108,7 @@ def transform_all(
         with taking:
             return None if lane.stopping.is_set() else next(todo, None)
 
-    def stream(_: int) -> None:
+    def stream() -> None:
         while (transfer := taken()) is not None:
             attempt(transfer)
 
@@ -120,11 +119,25 @@ def transform_all(
             if not lane.stopping.is_set():
                 _tell_failure(transfer, error, tell)
 
-    count = lane.threads + _STREAMS_BEYOND
-    with ThreadPoolExecutor(count, thread_name_prefix="object") as streams:
-        list(streams.map(stream, range(count)))
+    count = lane.width + _STREAMS_BEYOND
+    pool = ThreadPoolExecutor(count, thread_name_prefix="object")
+    streams = {pool.submit(stream) for _ in range(count)}
+    pool.shutdown(wait=False)
+    _settle(streams, lane)
     if lane.stopping.is_set():
         raise TransformStopped
+
+
+def _settle(streams: set[Future[None]], lane: Lane) -> None:
+    """Wait for streams, and raise what one of them raised.
+
+    When the job is to stop, those that wait for the model are left to it: they write nothing any more.
+    """
+    left = streams
+    while left and not (lane.stopping.is_set() and len(left) <= lane.asking):
+        left = wait(left, timeout=LOOK).not_done
+    for ended in streams - left:
+        ended.result()
 
 
 def _tell_failure(transfer: Transfer, error: Exception, tell: Tell) -> None:

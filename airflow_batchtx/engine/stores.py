@@ -8,10 +8,13 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from airflow_batchtx import __version__
 from airflow_batchtx.storage.s3 import S3Store
 
 # Connections kept open: an instance has up to 108 streams, but most of them wait for the model.
 _CONNECTIONS = 128
+# botocore puts its own together anew for each request: a tenth of the processor time that a small object takes.
+_USER_AGENT = f"airflow-batchtx/{__version__} Boto3/{boto3.__version__}"
 # What S3 look-alikes take for a key; AWS itself is never asked with it.
 _ANYONE = "testing"
 # How long an S3 may take to answer, in seconds, and how often it is asked: one that hangs costs a minute, not five. It
@@ -38,6 +41,7 @@ class S3Address:
         config = Config(
             max_pool_connections=_CONNECTIONS,
             proxies=self._proxies,
+            user_agent=_USER_AGENT,
             connect_timeout=self.seconds,
             read_timeout=self.seconds,
             retries={"mode": "standard", "total_max_attempts": _S3_ATTEMPTS},

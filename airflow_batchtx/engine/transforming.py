@@ -8,7 +8,7 @@ from itertools import chain
 from uuid import uuid4
 
 from airflow_batchtx.engine.order import Terms
-from airflow_batchtx.engine.window import Lane, in_order
+from airflow_batchtx.engine.window import Lane, in_order, one_by_one
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.modelserver.connection import Body
 from airflow_batchtx.modelserver.pipeline import Pipeline
@@ -55,14 +55,23 @@ class Transformer:
         plain = self._plain(source)
         if self._streams(processor):
             bodies, answer = self._body(transfer, plain), self._answer(transfer, processor)
-            return in_order(bodies, answer, weight=PIECE, lane=self.lane)
+            return one_by_one(bodies, answer, weight=PIECE, lane=self.lane)
         payloads, exchange = self._payloads(plain, processor), self._exchange(transfer, processor)
-        return in_order(payloads, exchange, weight=self._weight(source.size), lane=self.lane)
+        asked = one_by_one if self._is_one(source.size) else in_order
+        return asked(payloads, exchange, weight=self._weight(source.size), lane=self.lane)
 
     def _streams(self, processor: Processor) -> bool:
         """Tell whether objects go to the model unread: whole, and nothing in them is looked at."""
         whole = self.terms.split_type is SplitType.NONE or self.settings.batch_strategy is BatchStrategy.MULTI_RECORD
         return self.settings.max_payload is None and whole and not processor.reads_records
+
+    def _is_one(self, size: int) -> bool:
+        """Tell whether an object of `size` bytes is sure to be one payload at most."""
+        if self.terms.split_type is SplitType.NONE:
+            return True
+        packed = self.settings.batch_strategy is BatchStrategy.MULTI_RECORD
+        gzipped = self.terms.compression_type is CompressionType.GZIP
+        return packed and not gzipped and size <= (self.settings.max_payload or UNLIMITED)
 
     def _plain(self, source: Readable) -> Readable:
         return DECOMPRESSED[self.terms.compression_type](source)

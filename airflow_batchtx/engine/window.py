@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from airflow_batchtx.errors import TransformStopped
@@ -14,8 +13,8 @@ from airflow_batchtx.errors import TransformStopped
 Payload = TypeVar("Payload")
 Answer = TypeVar("Answer")
 
-# How soon a wait for an answer notices that the job is to stop, in seconds.
-_LOOK = 0.25
+# How soon a wait notices that the job is to stop, in seconds.
+LOOK = 0.25
 
 
 class Budget:
@@ -37,7 +36,7 @@ class Budget:
                     return False
                 if stopping.is_set():
                     raise TransformStopped
-                self._freed.wait(_LOOK)
+                self._freed.wait(LOOK)
             self._free -= size
         return True
 
@@ -51,20 +50,72 @@ class Budget:
         return min(size, self.size)
 
 
-@dataclass(frozen=True, slots=True)
 class Lane:
-    """What all objects of an instance share: `threads` threads that make requests, a budget, and the sign to stop."""
+    """What all objects of an instance share: turns for `width` requests at once, a budget, and the sign to stop."""
 
-    pool: Executor
-    threads: int
-    budget: Budget
-    stopping: threading.Event
+    def __init__(self, width: int, budget: Budget, stopping: threading.Event) -> None:
+        self.width, self.budget, self.stopping = width, budget, stopping
+        self._turns = threading.Semaphore(width)
+        self._pool = ThreadPoolExecutor(width, thread_name_prefix="invoke")
+        self._asking, self._counting = 0, threading.Lock()
+
+    @property
+    def asking(self) -> int:
+        """How many threads are in `ask`; after the sign to stop all that they get of it is TransformStopped."""
+        return self._asking
+
+    def ask(self, answer: Callable[[Payload], Answer], payload: Payload) -> Answer:
+        """Ask in the caller's thread, however long it takes; TransformStopped where the job is to stop by then."""
+        self._count(1)
+        try:
+            return self._in_turn(answer, payload)
+        finally:
+            self._count(-1)
+            # Looked for after the count: who has seen the sign and this thread in the count may rely on it.
+            if self.stopping.is_set():
+                raise TransformStopped
+
+    def submit(self, answer: Callable[[Payload], Answer], payload: Payload) -> Future[Answer]:
+        """Ask in a thread of the lane's own."""
+        return self._pool.submit(self._in_turn, answer, payload)
+
+    def close(self) -> None:
+        """Take no more requests; those in flight are left to end by themselves."""
+        self._pool.shutdown(wait=False)
+
+    def _in_turn(self, answer: Callable[[Payload], Answer], payload: Payload) -> Answer:
+        while not self.stopping.is_set():
+            if self._turns.acquire(timeout=LOOK):
+                try:
+                    return answer(payload)
+                finally:
+                    self._turns.release()
+        raise TransformStopped
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._asking += change
+
+
+def one_by_one(
+    payloads: Iterator[Payload], answer: Callable[[Payload], Answer], *, weight: int, lane: Lane
+) -> Iterator[Answer]:
+    """Yield what `in_order` yields, asked for in the caller's thread: for an object of a single payload.
+
+    To hand a small payload over and wait for its answer would cost about as much as the request itself.
+    """
+    lane.budget.take(weight, wait=True, stopping=lane.stopping)
+    try:
+        for payload in payloads:
+            yield lane.ask(answer, payload)
+    finally:
+        lane.budget.give(weight)
 
 
 def in_order(
     payloads: Iterator[Payload], answer: Callable[[Payload], Answer], *, weight: int, lane: Lane
 ) -> Iterator[Answer]:
-    """Yield the answers to `payloads` in their order, asking for as many at once as pool and budget allow.
+    """Yield the answers to `payloads` in their order, asking for as many at once as lane and budget allow.
 
     `weight` is what a payload takes of the budget. The first failed request raises; those behind it are left to end
     by themselves. TransformStopped is raised soon after the sign to stop.
@@ -102,12 +153,12 @@ def _asked(
     if payload is None:
         lane.budget.give(weight)
         return False
-    window.append(lane.pool.submit(answer, payload))
+    window.append(lane.submit(answer, payload))
     return True
 
 
 def _settled(request: Future[Answer], stopping: threading.Event) -> Answer:
-    while not wait([request], timeout=_LOOK).done:
+    while not wait([request], timeout=LOOK).done:
         if stopping.is_set():
             raise TransformStopped
     if stopping.is_set():

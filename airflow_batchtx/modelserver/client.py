@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPException
@@ -33,7 +33,7 @@ _NO_ANSWER = (OSError, HTTPException, EOFError, zlib.error)
 
 
 class ModelClient:
-    """A client of one model server, for any number of threads; each keeps one connection open.
+    """A client of one model server, for any number of threads; it keeps as many connections as calls were made at once.
 
     `base_url` is `http://host:port`, a path is allowed. `timeout` is seconds for one call, `retries` the number of
     further calls after a failed one. `clock` gives seconds that only rise. `connect` makes a Connection.
@@ -55,12 +55,11 @@ class ModelClient:
         self._sleep = sleep
         self._clock = clock
         self._connect = connect
-        self._own = threading.local()
-        self._open: list[Connection] = []
+        self._idle: deque[Connection] = deque()
 
     def close(self) -> None:
-        """Close the connections of all threads; call it when none of them is in a call."""
-        for connection in self._open:
+        """Close the connections; call it when no thread is in a call."""
+        for connection in self._idle:
             connection.close()
 
     def ping(self, *, deadline: float, ended: Callable[[], str | None] = lambda: None) -> None:
@@ -141,8 +140,17 @@ class ModelClient:
         return kind(text.format(status=answer.status), status=answer.status, body=said)
 
     def _called(self, headers: Mapping[str, bytes], body: Body) -> Answer:
-        """Exchange on this thread's connection, once more on a new one if the server had closed the kept one."""
-        connection = self._kept()
+        """Exchange on a kept connection, once more on a new one if the server had closed it."""
+        try:
+            connection = self._idle.pop()  # the last one used, so that no more are kept warm than are needed
+        except IndexError:
+            connection = self._connection()
+        try:
+            return self._exchanged(connection, headers, body)
+        finally:
+            self._idle.append(connection)
+
+    def _exchanged(self, connection: Connection, headers: Mapping[str, bytes], body: Body) -> Answer:
         if isinstance(body, Iterator):
             connection.close()
         sent = body if isinstance(body, bytes | bytearray | memoryview) else _Guarded(body)
@@ -154,13 +162,6 @@ class ModelClient:
                 raise
         left = max(expires - self._clock(), _LEAST_SECONDS)
         return connection.exchange("POST", contract.INVOCATIONS, headers, sent, seconds=left)
-
-    def _kept(self) -> Connection:
-        connection: Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = self._connection()
-            self._open.append(connection)
-        return connection
 
     def _connection(self) -> Connection:
         return self._connect(self._url, clock=self._clock)

@@ -87,15 +87,16 @@ def test_an_answer_may_end_with_the_connection() -> None:
         assert [invoke(client), invoke(client)] == [b"all of it"] * 2
 
 
-def test_one_connection_serves_many_calls_of_a_thread() -> None:
+def test_one_connection_serves_many_calls_whichever_thread_makes_them() -> None:
     with scripted(answering(ok(b"x" * 100_000))) as server, closing(ModelClient(server.url)) as client:
         for _ in range(5):
-            invoke(client, b"y" * 100_000)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(invoke, client, b"y" * 100_000).result()
 
         assert (len(server.requests), server.connections) == (5, 1)
 
 
-def test_threads_have_connections_of_their_own() -> None:
+def test_calls_at_once_have_connections_of_their_own() -> None:
     together = threading.Barrier(3)
 
     def act(caller: Caller) -> None:
@@ -106,6 +107,18 @@ def test_threads_have_connections_of_their_own() -> None:
     with scripted(act) as server, closing(ModelClient(server.url)) as client, ThreadPoolExecutor(3) as pool:
         assert list(pool.map(lambda body: invoke(client, body), [b"1", b"2", b"3"])) == [b"1", b"2", b"3"]
         assert server.connections == 3
+
+
+def test_a_connection_is_not_kept_by_a_call_that_failed() -> None:
+    with (
+        scripted(answering(b"nonsense\r\n\r\n"), answering(ok(b"yes"))) as server,
+        closing(ModelClient(server.url, retries=0)) as client,
+    ):
+        with pytest.raises(errors.ModelFailed):
+            invoke(client)
+
+        assert [invoke(client), invoke(client)] == [b"yes"] * 2
+        assert server.connections == 2
 
 
 def test_4xx_is_the_requests_fault_and_not_tried_again() -> None:

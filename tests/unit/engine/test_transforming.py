@@ -3,9 +3,9 @@ from __future__ import annotations
 import gzip
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from airflow_batchtx.engine.instance import transform_all
 from airflow_batchtx.engine.order import EventKind, Terms, terms
 from airflow_batchtx.engine.transforming import Transformer
-from airflow_batchtx.engine.window import Budget, Lane
+from airflow_batchtx.engine.window import LOOK, Budget, Lane
 from airflow_batchtx.errors import MalformedRecord, ModelFailed, ModelRefused, TransformStopped
 from airflow_batchtx.planning.settings import MIB, Settings
 from airflow_batchtx.planning.transfers import Transfer
@@ -41,8 +41,8 @@ class ScriptedModel:
 
 @pytest.fixture
 def lane() -> Iterator[Lane]:
-    with ThreadPoolExecutor(2) as pool:
-        yield Lane(pool, 2, Budget(3 * MIB), threading.Event())
+    with closing(Lane(2, Budget(3 * MIB), threading.Event())) as lane:
+        yield lane
 
 
 def transformer(
@@ -51,6 +51,17 @@ def transformer(
     effective = replace(Settings(2, 1, BatchStrategy.MULTI_RECORD), **settings)
     agreed: Terms = terms(request, started=0)
     return Transformer(store, model, agreed, effective, lane)  # type: ignore[arg-type]  # a fake client
+
+
+def silent(_kind: EventKind, _text: str) -> None:
+    """Tell nobody."""
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 15
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
 
 
 def transfer(store: InMemoryStore, key: str) -> Transfer:
@@ -122,6 +133,81 @@ def test_the_sign_to_stop_leaves_objects_untried(lane: Lane) -> None:
 
     assert len(model.sent) < len(todo)
     assert told == []
+
+
+def test_whatever_waits_for_the_model_does_not_hold_up_a_stop(lane: Lane) -> None:
+    store = InMemoryStore({"s3://b/in/slow": b"slow"})
+    asked, never = threading.Event(), threading.Event()
+
+    def answer(body: bytes) -> bytes:
+        asked.set()
+        never.wait(30)
+        return body
+
+    def stop() -> None:
+        asked.wait(10)
+        lane.stopping.set()
+
+    threading.Thread(target=stop).start()
+    with pytest.raises(TransformStopped):
+        transform_all(
+            (transfer(store, "slow"),), transformer(store, ScriptedModel(answer), lane).transform, silent, lane
+        )
+
+    assert lane.asking == 1
+    never.set()
+    assert eventually(lambda: lane.asking == 0)
+    assert list(store.bodies) == [S3Uri("b", "in/slow")]
+
+
+def test_a_stop_waits_for_what_an_object_has_begun_to_write(lane: Lane) -> None:
+    aborted = threading.Event()
+
+    def transform(_: Transfer) -> None:
+        lane.stopping.set()
+        time.sleep(3 * LOOK)
+        aborted.set()
+
+    with pytest.raises(TransformStopped):
+        transform_all((transfer(InMemoryStore(), "a"),), transform, silent, lane)
+
+    assert aborted.is_set()
+
+
+ROWS = b"1\n" * (MIB // 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "source", "strategy", "alone"),
+    [
+        pytest.param(ROWS, {}, BatchStrategy.MULTI_RECORD, True, id="None"),
+        pytest.param(ROWS, {"SplitType": "Line"}, BatchStrategy.MULTI_RECORD, True, id="Line that fits"),
+        pytest.param(ROWS + b"1", {"SplitType": "Line"}, BatchStrategy.MULTI_RECORD, False, id="Line that does not"),
+        pytest.param(b"1\n2", {"SplitType": "Line"}, BatchStrategy.SINGLE_RECORD, False, id="SingleRecord"),
+        pytest.param(
+            gzip.compress(ROWS * 3),
+            {"SplitType": "Line", "CompressionType": "Gzip"},
+            BatchStrategy.MULTI_RECORD,
+            False,
+            id="Gzip",
+        ),
+    ],
+)
+def test_only_an_object_of_one_payload_is_asked_for_in_its_own_thread(
+    lane: Lane, body: bytes, source: Mapping[str, Any], strategy: BatchStrategy, alone: bool
+) -> None:
+    threads = set[int]()
+
+    def answer(body: bytes) -> bytes:
+        threads.add(threading.get_ident())
+        return body
+
+    store, request = InMemoryStore({"s3://b/in/a": body}), {"TransformInput": source, "TransformOutput": {}}
+    transform = transformer(store, ScriptedModel(answer), lane, request, batch_strategy=strategy).transform
+    transform(transfer(store, "a"))
+
+    assert (threads == {threading.get_ident()}) is alone
+    assert alone or threading.get_ident() not in threads
 
 
 class Watched(InMemoryStore):
