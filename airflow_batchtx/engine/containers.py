@@ -38,7 +38,8 @@ def containers(model: Model) -> list[Mapping[str, Any]]:
 class Prepared:
     """A model's containers with their archives unpacked, for all instances of a job.
 
-    `docker` is the owner of the images that docker runs, None where it runs none.
+    `docker` is the owner of the images that docker runs, None where it runs none; they are `isolated` where the model's
+    EnableNetworkIsolation says so.
     """
 
     containers: Unpacked
@@ -47,6 +48,7 @@ class Prepared:
     terms: Terms
     packages: Path
     docker: str | None
+    isolated: bool
 
     def orders(self, instance: str, sink: LogSink) -> Iterator[ContainerOrder]:
         """Say what `instance` is to start. In a pipeline each container has a name, and a log of its own."""
@@ -60,6 +62,7 @@ class Prepared:
                 environment=self._environment(container),
                 packages=str(self.packages),
                 docker=self.docker,
+                isolated=self.isolated,
             )
 
     def _environment(self, container: Mapping[str, Any]) -> dict[str, str]:
@@ -115,4 +118,5 @@ def _container(told: ContainerOrder) -> Container:
         environment=told.environment,
         packages=Path(told.packages) if told.packages else None,
         docker=told.docker,
+        isolated=told.isolated,
     )

@@ -21,7 +21,8 @@ from airflow_batchtx.spec.uri import S3Uri
 class ContainerOrder:
     """A container to start; `model_dir` holds its unpacked archive, `log` takes what it prints.
 
-    `packages` keeps what it asks to install, `docker` labels the container of an image (`launch.Container`).
+    `packages` keeps what it asks to install, `docker` labels the container of an image, which may be `isolated`
+    (`launch.Container`).
     """
 
     image: str
@@ -30,6 +31,7 @@ class ContainerOrder:
     environment: Mapping[str, str]
     packages: str | None = None
     docker: str | None = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,7 @@ class Runner:
             agreed,
             packages=self._workplace.home / "packages",
             docker=self._workplace.docker,
+            isolated=bool(job.model.request.get("EnableNetworkIsolation")),
         )
 
     def _orders(

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def serve(config: EngineConfig, ready: Callable[[Addresses], None] = lambda _: N
             logs=_file_logs,
             telemetry=telemetry,
             clock=time.time,
-            docker=_docker_owner(config),
+            docker=stack.enter_context(_docker_owner(config)),
             faults=config.conditions.faults,
         )
         runner = stack.enter_context(closing(Runner(registry, workplace)))
@@ -121,13 +121,20 @@ def _file_logs(folder: Path) -> FileLogs:
     return FileLogs(folder, time.time)
 
 
-def _docker_owner(config: EngineConfig) -> str | None:
-    """Name the owner of this engine's docker containers, rid of those that an engine of this home left behind."""
+@contextmanager
+def _docker_owner(config: EngineConfig) -> Iterator[str | None]:
+    """Name the owner of this engine's docker containers; none of it is there before and after."""
     if not config.docker:
-        return None
+        yield None
+        return
     owner = str(config.home.resolve())
     docker.sweep(owner, os.environ)
-    return owner
+    try:
+        yield owner
+    finally:
+        # A daemon that is gone has nothing left to remove.
+        with suppress(LocalEngineError):
+            docker.sweep(owner, os.environ)
 
 
 # ------------------------------------------------------------------------------------------------ the requests

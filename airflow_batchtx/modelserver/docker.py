@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import secrets
 import subprocess
@@ -24,13 +25,17 @@ _LOOK_SECONDS = 0.1
 # docker's exit status where it could not run the container at all: no such image, no daemon, a bad option.
 _NOT_RUN = 125
 _OWN_WORDS = f"{_DOCKER}: "
+_ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
 
 def sweep(owner: str, host: Mapping[str, str]) -> int:
-    """Remove the containers that `owner` left behind, and count them; LocalEngineError where docker does not answer."""
-    listing = ["ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner}"]
+    """Remove the containers that `owner` left behind, and count them; LocalEngineError where docker does not answer.
+
+    Its network goes with them.
+    """
+    owned = ["--quiet", "--filter", f"label={LABEL}={owner}"]
     try:
-        done = _docker(listing, host)
+        done = _docker(["ps", "--all", *owned], host)
     except OSError as error:
         raise errors.LocalEngineError(f"The docker command cannot be run ({error}): install docker.") from error
     if done.returncode:
@@ -38,16 +43,38 @@ def sweep(owner: str, host: Mapping[str, str]) -> int:
         raise errors.LocalEngineError(f"Docker cannot run images here: {said}")
     if found := done.stdout.split():
         _docker(["rm", "--force", *found], host)
+    if networks := _docker(["network", "ls", *owned], host).stdout.split():
+        _docker(["network", "rm", *networks], host)
     return len(found)
 
 
-def run_command(name: str, image: str, model_dir: Path | None, environment: Mapping[str, str], label: str) -> list[str]:
-    """Give the command that runs an image as SageMaker does, on a free port of loopback that docker chooses."""
+def isolated_network(owner: str, host: Mapping[str, str]) -> str:
+    """Name the network of `owner` that leads nowhere but to this machine; it is there by then."""
+    name = f"batchtx-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
+    # Docker refuses the second of a name, so instances that start together make it once. What else may be wrong is
+    # told when the container is to be run in it.
+    _docker(["network", "create", "--internal", "--label", f"{LABEL}={owner}", name], host)
+    return name
+
+
+def run_command(
+    name: str,
+    image: str,
+    model_dir: Path | None,
+    environment: Mapping[str, str],
+    label: str,
+    network: str | None = None,
+) -> list[str]:
+    """Give the command that runs an image as SageMaker does, on a free port of loopback that docker chooses.
+
+    In a `network` of its own no port is published: docker does not do so where there is no way out.
+    """
+    reached = ["--network", network] if network else ["--publish", f"127.0.0.1::{contract.PORT}"]
     mount = _bind(model_dir) if model_dir else []
     variables = [word for item in environment.items() for word in ("--env", "=".join(item))]
     return [
         *(_DOCKER, "run", "--rm", "--name", name, "--label", f"{LABEL}={label}"),
-        *("--publish", f"127.0.0.1::{contract.PORT}", *mount, *variables),
+        *(*reached, *mount, *variables),
         *("--", image, contract.COMMAND),
     ]
 
@@ -72,11 +99,19 @@ class DockerContainer:
         *,
         label: str,
         host: Mapping[str, str],
+        isolated: bool = False,
     ) -> None:
-        self._image, self._log, self._host = image, log, host
+        self._image, self._log, self._host, self._isolated = image, log, host, isolated
         self._name = f"batchtx-{secrets.token_hex(8)}"
         self._run = Tethered(
-            run_command(self._name, image, model_dir, environment, label),
+            run_command(
+                self._name,
+                image,
+                model_dir,
+                environment,
+                label,
+                isolated_network(label, host) if isolated else None,
+            ),
             log=log,
             environment=host,
             afterwards=[_DOCKER, "rm", "--force", self._name],
@@ -99,16 +134,22 @@ class DockerContainer:
         self._run.close()
 
     def _address(self) -> str:
-        """Wait until the container runs, and give the address that docker has published."""
+        """Wait until the container runs, and give the address that docker has published, or its own in its network."""
         expires = time.monotonic() + _START_SECONDS
         while (reason := self.ended()) is None and time.monotonic() < expires:
-            found = _docker(["port", self._name, f"{contract.PORT}/tcp"], self._host)
-            if found.returncode == 0 and found.stdout.strip():
-                return found.stdout.split()[0]
+            if found := self._published():
+                return found
             time.sleep(_LOOK_SECONDS)
         if self._run.status() == _NOT_RUN:
             raise errors.InvalidModelData(f"Image {self._image} could not be run: {_said(self._log)}")
         raise errors.ModelNotReady(reason or f"Image {self._image} did not start within {_START_SECONDS:g} s")
+
+    def _published(self) -> str | None:
+        if self._isolated:
+            found = _docker(["inspect", "--format", _ADDRESSES, self._name], self._host).stdout.split()
+            return f"{found[0]}:{contract.PORT}" if found else None
+        found = _docker(["port", self._name, f"{contract.PORT}/tcp"], self._host).stdout.split()
+        return found[0] if found else None
 
 
 def _said(log: Path) -> str:

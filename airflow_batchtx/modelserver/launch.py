@@ -23,7 +23,8 @@ class Container:
     `model_dir` holds its unpacked ModelDataUrl, None where it has none; `environment` is final
     (`contract.environment`); what the container prints is appended to the file `log`. Below `packages` is kept what
     code/requirements.txt names; beside the model if it is None. `docker` is whose label the container of an image gets,
-    run by docker; with None the model's own code is run in its place.
+    run by docker; with None the model's own code is run in its place. The container of an image that is `isolated` has
+    no way out to any network.
     """
 
     image: str
@@ -32,6 +33,7 @@ class Container:
     environment: Mapping[str, str] = field(default_factory=dict)
     packages: Path | None = None
     docker: str | None = None
+    isolated: bool = False
 
 
 class ModelServer(Protocol):
@@ -116,7 +118,13 @@ def _handler(container: Container, host: Mapping[str, str]) -> ModelServer:
 def _image(container: Container, host: Mapping[str, str]) -> ModelServer:
     assert container.docker is not None
     return DockerContainer(
-        container.image, container.model_dir, container.log, container.environment, label=container.docker, host=host
+        container.image,
+        container.model_dir,
+        container.log,
+        container.environment,
+        label=container.docker,
+        host=host,
+        isolated=container.isolated,
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from airflow_batchtx.modelserver.docker import LABEL
 from tests.docker_images import NoDocker, daemon, docker, image
-from tests.engines import Desk, Engine, Models, running_engine
+from tests.engines import ROLE, Desk, Engine, Models, running_engine
 from tests.integration.engine.test_containers import container_logs, desk_at, logs, packed, pipeline
 from tests.integration.engine.test_life import eventually, failing
 from tests.integration.engine.test_running import CSV
@@ -114,6 +116,74 @@ def test_an_image_that_does_not_serve(dock: Desk) -> None:
     assert base["TransformJobStatus"] == "Failed"
     assert "serve" in base["FailureReason"] + dock.data_log(base["TransformJobName"])
     assert left(dock.engine.home) == []
+
+
+# Answers whether another container can be reached.
+REACHING = SERVE.replace(
+    "self.reply(200, f",
+    """
+        import socket
+        try:
+            socket.create_connection((body.decode().strip(), 8080), 2).close()
+        except OSError:
+            return self.reply(200, b"no way")
+        self.reply(200, f""",
+)
+
+
+@pytest.fixture
+def outside(host: str) -> Iterator[str]:
+    """The address of a container in docker's own network; skips where docker may filter no packets."""
+    try:
+        filters = subprocess.run(
+            ["iptables", "--list-rules", "DOCKER-ISOLATION-STAGE-1"], capture_output=True, check=False
+        )
+    except OSError as error:
+        pytest.skip(f"docker cannot keep networks apart here: {error}")
+    if filters.returncode:
+        pytest.skip(f"docker keeps no networks apart here: {filters.stderr.decode().strip()}")
+    name = docker("run", "--detach", "--env", "GREETING=hi", IMAGE, "serve")
+    yield docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
+    docker("rm", "--force", name)
+
+
+def of_image(desk: Desk, name: str, *, isolated: bool) -> str:
+    model, container = f"model-{uuid4().hex[:8]}", {"Image": name, "Environment": {"GREETING": "hi"}}
+    desk.client.create_model(
+        ModelName=model,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer=container,  # type: ignore[arg-type]  # a plain dict
+        EnableNetworkIsolation=isolated,
+    )
+    return model
+
+
+def test_an_isolated_model_has_no_way_out(host: str, dock: Desk, outside: str) -> None:
+    image(host, "batchtx-tests/reaching:1", REACHING)
+    dock.put_at("in/a.csv", outside.encode())
+
+    def told(*, isolated: bool) -> bytes:
+        job = dock.run(of_image(dock, "batchtx-tests/reaching:1", isolated=isolated))
+        assert job["TransformJobStatus"] == "Completed"
+        return dock.get("out/a.csv.out")
+
+    assert told(isolated=False) == f"hi - true {outside}".encode()
+    assert told(isolated=True) == b"no way"
+    assert left(dock.engine.home) == []
+
+
+def test_an_engine_leaves_no_network(host: str, docked: Engine, models: Models, tmp_path: Path) -> None:
+    def networks() -> list[str]:
+        return docker("network", "ls", "--quiet", "--filter", f"label={LABEL}={tmp_path.resolve()}").split()
+
+    with running_engine(tmp_path, "--docker", "--s3-endpoint-url", docked.storage) as engine:
+        desk = desk_at(Engine(engine.url, docked.storage, tmp_path, engine.process), models)
+        desk.put_at("in/a.csv", b"1")
+        status = desk.run(of_image(desk, IMAGE, isolated=True))["TransformJobStatus"]
+        during = networks()
+
+    assert (status, len(during)) == ("Completed", 1)
+    assert networks() == []
 
 
 def started(desk: Desk) -> str:

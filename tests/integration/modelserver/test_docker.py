@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ case "$1" in
          test -z "$ENDING" || { echo "out of memory"; exit 3; }
          echo $$ > "$HEARD.pid"
          exec sleep 600 ;;
+    network) test "$2" != ls || echo net ;;
+    inspect) echo "172.18.0.2 " ;;
     port) test -f "$HEARD.pid" && echo 127.0.0.1:4711 ;;
     ps) test -z "$REFUSING" || { echo "no daemon" >&2; exit 1; }
         echo "one"; echo "two" ;;
@@ -65,6 +68,8 @@ def test_the_command_line(tmp_path: Path) -> None:
         *("--env", "A=1", "--env", "B=x=y\nz", "--", "churn:1", "serve"),
     ]
     assert "--mount" not in run_command("name", "churn:1", None, {}, "me")
+    isolated = run_command("name", "churn:1", None, {}, "me", "net")
+    assert isolated[-6:] == [f"{LABEL}=me", "--network", "net", "--", "churn:1", "serve"]
 
 
 def test_a_container_is_removed_when_it_is_closed(host: dict[str, str], tmp_path: Path) -> None:
@@ -79,6 +84,18 @@ def test_a_container_is_removed_when_it_is_closed(host: dict[str, str], tmp_path
     name = next(line for line in heard(host) if line.startswith("run")).split()[3]
     assert name.startswith("batchtx-")
     assert removals(host) == [f"rm --force {name}"]
+
+
+def test_an_isolated_container_is_reached_in_a_network_that_leads_nowhere(host: dict[str, str], tmp_path: Path) -> None:
+    for _ in range(2):
+        with closing(launch(replace(image(tmp_path), isolated=True), host=host)) as server:
+            assert server.url == "http://172.18.0.2:8080"
+
+    created = [line for line in heard(host) if line.startswith("network")]
+    network = created[0].split()[-1]
+    assert created == [f"network create --internal --label {LABEL}=me {network}"] * 2
+    runs = [line for line in heard(host) if line.startswith("run")]
+    assert all(f"--network {network} " in line and "--publish" not in line for line in runs)
 
 
 def test_names_are_never_shared(host: dict[str, str], tmp_path: Path) -> None:
@@ -130,7 +147,12 @@ def test_a_container_that_ends_says_why(host: dict[str, str], tmp_path: Path) ->
 
 def test_a_sweep_removes_what_its_owner_left(host: dict[str, str]) -> None:
     assert sweep("me", host) == 2
-    assert heard(host) == [f"ps --all --quiet --filter label={LABEL}=me", "rm --force one two"]
+    assert heard(host) == [
+        f"ps --all --quiet --filter label={LABEL}=me",
+        "rm --force one two",
+        f"network ls --quiet --filter label={LABEL}=me",
+        "network rm net",
+    ]
 
 
 def test_without_docker_nothing_starts(host: dict[str, str], tmp_path: Path) -> None:
