@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-import time
-from collections.abc import AsyncIterator, Mapping
-from functools import cached_property
-from typing import Any
-from weakref import WeakValueDictionary
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, ended
+from airflow_batchtx.control.waiting import POLL_INTERVAL
 from airflow_batchtx.errors import BatchTransformError, JobTimedOut
-from airflow_batchtx.hooks.batch_transform import BatchTransformHook
-from airflow_batchtx.hooks.connected import ConnectedOperator
-from airflow_batchtx.sagemaker.jobs import Described
+from airflow_batchtx.triggers.reports import LogReport, Report, interval, told
+from airflow_batchtx.triggers.sharing import Once, shared
+from airflow_batchtx.triggers.watcher import CALLS_PER_SECOND, Watcher
 
-# A client of its own for each of hundreds of triggers would cost minutes of CPU, and hold up the event loop.
-HOOKS: WeakValueDictionary[str, BatchTransformHook] = WeakValueDictionary()
+if TYPE_CHECKING:
+    from airflow_batchtx.control.services import Services
+    from airflow_batchtx.hooks.connected import ConnectedOperator
+    from airflow_batchtx.hooks.services import AwsSettings
+    from airflow_batchtx.triggers.calls import Connected
+    from airflow_batchtx.triggers.looks import Seen
 
 # What an event says besides a job's own status.
 TIMED_OUT, UNKNOWN = "TimedOut", "Unknown"
+
+SETTINGS = ("aws_conn_id", "region_name", "verify", "botocore_config")
 
 
 class BatchTransformTrigger(BaseTrigger):
     """Fires once a job has ended, however it ended, or once `deadline` (seconds since the epoch) has passed.
 
-    The deadline is a point in time, so that a triggerer that takes the wait over does not begin it anew. The event
-    says no more than `{"job_name", "status", "reason"}`; what the end means is decided on the worker, by `resumed`.
+    The deadline is a point in time, so that a triggerer that takes the wait over does not begin it anew. The event is
+    `{"job_name", "status", "record"}`, with a "reason" where there is one: a hint, whose meaning is decided on the
+    worker. All triggers of one triggerer with the same settings share a client, and few calls.
+
+    :param job_name: the job.
+    :param poll_interval: the longest pause between two looks at it, in seconds, while calls are not throttled.
+    :param record: the attempt's control folder, which the event tells the worker.
+    :param logs: show what the job's containers print in the task's log.
+    :param stop_on_kill: stop the job once a user ends the task; not where Airflow only moves it, or it is cleared.
     """
 
     def __init__(  # noqa: PLR0913 - what Airflow keeps of a trigger, by name only
@@ -79,7 +90,7 @@ class BatchTransformTrigger(BaseTrigger):
             job_name=job_name,
             aws_conn_id=task.aws_conn_id,
             region_name=task.region_name,
-            verify=task.verify,
+            verify=task.ssl_verify,
             botocore_config=task.botocore_config,
             poll_interval=interval,
             deadline=deadline,
@@ -92,53 +103,82 @@ class BatchTransformTrigger(BaseTrigger):
         """Give what Airflow makes this trigger of again, in another process."""
         return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments
 
-    @cached_property
-    def hook(self) -> BatchTransformHook:
-        """Transform jobs. Triggers of equal settings share a hook, and so a client, while any of them waits."""
-        settings = {
-            "aws_conn_id": self.arguments["aws_conn_id"],
-            "region_name": self.arguments["region_name"],
-            "verify": self.arguments["verify"],
-            "config": self.arguments["botocore_config"],
-        }
-        return HOOKS.setdefault(json.dumps(settings, sort_keys=True), BatchTransformHook(**settings))
-
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event."""
-        yield TriggerEvent(await self._event())  # type: ignore[no-untyped-call]  # Airflow's is not typed
+        known = {"job_name": self.arguments["job_name"], "record": self.arguments["record"]}
+        yield TriggerEvent(known | await self._event())  # type: ignore[no-untyped-call]  # Airflow's is not typed
+
+    async def on_kill(self) -> None:
+        """Stop the job, if the task is over. Airflow kills what it moves to another triggerer, too."""
+        from airflow_batchtx.hooks.stopping import stop_wanted
+
+        job_name, task_instance = self.arguments["job_name"], self.task_instance
+        if not self.arguments["stop_on_kill"] or task_instance is None:
+            return
+        stopped = await self._watcher.stop(job_name, wanted=partial(stop_wanted, task_instance))
+        does = {None: "is left running for who goes on with the task", False: "ends anyway", True: "is asked to stop"}
+        self.log.info("Transform job %s %s", job_name, does[stopped])
 
     async def _event(self) -> dict[str, str]:
-        job_name = self.arguments["job_name"]
         try:
-            described = await self._end()
+            seen = await self._end()
         except JobTimedOut:
-            return {"job_name": job_name, "status": TIMED_OUT}
+            return {"status": TIMED_OUT}
         except BatchTransformError as error:
-            return {"job_name": job_name, "status": UNKNOWN, "reason": str(error)}
-        event = {"job_name": job_name, "status": described["TransformJobStatus"]}
-        return event | {"reason": described["FailureReason"]} if described.get("FailureReason") else event
+            return {"status": UNKNOWN, "reason": str(error)}
+        event = {"status": seen["TransformJobStatus"]}
+        return event | {"reason": seen["FailureReason"]} if seen.get("FailureReason") else event
 
-    async def _end(self) -> Described:
-        job_name = self.arguments["job_name"]
-        watch = Watch(
-            job_name=job_name,
-            interval=self.arguments["poll_interval"],
-            deadline=self.arguments["deadline"],
-            clock=time.time,
-            chance=random.random,
+    async def _end(self) -> Seen:
+        """Wait for the job, and log what there is to tell in the meantime: here, in the task that the log is of."""
+        wait = self._watcher.wait(
+            self.arguments["job_name"], interval=self.arguments["poll_interval"], deadline=self.arguments["deadline"]
         )
-        # boto3 blocks, most of all where it makes a client: both happen in a thread, off the event loop.
-        while not ended(seen := await asyncio.to_thread(self.hook.look, job_name)):  # noqa: ASYNC110 - AWS sets no Event
-            await asyncio.sleep(watch.pause(seen))
-        return seen
+        end = asyncio.ensure_future(wait)
+        try:
+            async for line in told(end, self.reports, interval()):
+                self.log.info("%s", line)
+            return await end
+        finally:
+            end.cancel()
 
+    @cached_property
+    def reports(self) -> Sequence[Report]:
+        """What the task's log is told while the job runs."""
+        return [LogReport(self._services, self.arguments["job_name"])] if self.arguments["logs"] else []
 
-def resumed(event: Mapping[str, str], hook: BatchTransformHook, *, interval: float, timeout: float | None) -> Described:
-    """Give the job of an event, ended; raise what the same wait on a worker would have raised.
+    # ---------------------------------------------------------------------------------------- what triggers share
 
-    Asks SageMaker itself: an event is a hint, and what kept the trigger from seeing the end may be over by now.
-    """
-    job_name = event["job_name"]
-    if event["status"] == TIMED_OUT and not ended(hook.look(job_name)):
-        raise JobTimedOut(job_name, timeout or 0.0)
-    return hook.wait(job_name, interval=interval, timeout=timeout)
+    @cached_property
+    def hook(self) -> Connected:
+        """Transform jobs, asked for in a thread: what it imports and makes would hold up the event loop."""
+        from airflow_batchtx.hooks.paced import PacedHook
+
+        return PacedHook(**self._settings)
+
+    @property
+    def _settings(self) -> AwsSettings:
+        conn_id, region, verify, config = (self.arguments[name] for name in SETTINGS)
+        return {"aws_conn_id": conn_id, "region_name": region, "verify": verify, "config": config}
+
+    @property
+    def _watcher(self) -> Watcher:
+        return shared(
+            ("watcher", json.dumps(self._settings, sort_keys=True)),
+            lambda forget: Watcher(
+                lambda: self.hook,
+                calls_per_second=conf.getfloat("batchtx", "calls_per_second", fallback=CALLS_PER_SECOND),
+                forget=forget,
+            ),
+        )
+
+    @property
+    def _services(self) -> Once[Services]:
+        settings = self._settings
+
+        def make() -> Services:
+            from airflow_batchtx.hooks.services import services
+
+            return services(settings)
+
+        return shared(("services", json.dumps(settings, sort_keys=True)), lambda _: Once(make))

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import threading
-import time
-import weakref
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from airflow_batchtx.errors import JobNotFound, JobTimedOut
-from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger, resumed
-from tests.fake_airflow import fired
+from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger
+from tests.fake_account import Account
+from tests.fake_airflow import FakeTaskInstance, fired
 from tests.fake_sagemaker import FakeHook, FakeSageMaker, refusal
+from tests.virtual_time import VirtualLoop, run_in_no_time
+
+CONTROL = "s3://b/_batchtx/nightly/"
 
 
-def trigger(**options: Any) -> BatchTransformTrigger:
-    return BatchTransformTrigger(job_name="nightly", **{"poll_interval": 0.01, **options})
+def trigger(hook: Any = None, job_name: str = "nightly", **options: Any) -> BatchTransformTrigger:
+    made = BatchTransformTrigger(job_name=job_name, **{"poll_interval": 30, "aws_conn_id": None, **options})
+    if hook is not None:
+        made.hook = hook  # type: ignore[misc]
+    return made
 
 
 def fake(*life: str, reason: str = "") -> FakeSageMaker:
@@ -28,10 +32,26 @@ def fake(*life: str, reason: str = "") -> FakeSageMaker:
     return sagemaker
 
 
+def played(act: Callable[[VirtualLoop, Account], Coroutine[Any, Any, Any]], **limits: Any) -> Account:
+    """Run an act in a triggerer beside an account."""
+
+    async def work(loop: VirtualLoop) -> Account:
+        account = Account(loop.clock, **limits)
+        await act(loop, account)
+        return account
+
+    return run_in_no_time(work)
+
+
+async def event(one: BatchTransformTrigger) -> dict[str, Any]:
+    payload: dict[str, Any] = (await anext(one.run())).payload
+    return payload
+
+
 def test_serialize_is_plain_json_that_makes_the_same_trigger_again() -> None:
     full = trigger(
-        aws_conn_id=None, region_name="eu-west-1", verify="/etc/ca.pem", botocore_config={"connect_timeout": 3},
-        deadline=1795435200.5,
+        region_name="eu-west-1", verify="/etc/ca.pem", botocore_config={"connect_timeout": 3}, deadline=1795435200.5,
+        record=CONTROL, logs=True, stop_on_kill=False,
     )  # fmt: skip
 
     path, arguments = full.serialize()
@@ -40,15 +60,20 @@ def test_serialize_is_plain_json_that_makes_the_same_trigger_again() -> None:
     assert BatchTransformTrigger(**json.loads(json.dumps(arguments))).serialize() == full.serialize()
 
 
+# ------------------------------------------------------------------------------------------------------------ events
+
+
 @pytest.mark.parametrize("end", ["Completed", "Stopped"])
-def test_the_event_is_the_name_and_the_status(end: str) -> None:
-    assert fired(trigger(), FakeHook(fake("InProgress", end))) == {"job_name": "nightly", "status": end}
+def test_the_event_is_the_name_the_status_and_where_the_rest_is_on_record(end: str) -> None:
+    found = fired(trigger(record=CONTROL), FakeHook(fake("InProgress", end)))
+
+    assert found == {"job_name": "nightly", "status": end, "record": CONTROL}
 
 
 def test_the_event_of_a_failed_job_says_why() -> None:
-    event = fired(trigger(), FakeHook(fake("InProgress", "Failed", reason="ClientError: See job logs")))
+    found = fired(trigger(), FakeHook(fake("InProgress", "Failed", reason="ClientError: See job logs")))
 
-    assert event == {"job_name": "nightly", "status": "Failed", "reason": "ClientError: See job logs"}
+    assert found == {"job_name": "nightly", "status": "Failed", "record": None, "reason": "ClientError: See job logs"}
 
 
 def test_throttling_and_outages_are_waited_out() -> None:
@@ -60,82 +85,171 @@ def test_throttling_and_outages_are_waited_out() -> None:
 
 
 def test_the_deadline_is_an_event() -> None:
-    sagemaker = fake("InProgress")
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        name = account.add("nightly", lasts=9000)
+        assert await event(trigger(account, name, deadline=0.0)) == {
+            "job_name": "nightly",
+            "status": "TimedOut",
+            "record": None,
+        }
 
-    assert fired(trigger(deadline=time.time() - 1), FakeHook(sagemaker)) == {
-        "job_name": "nightly",
-        "status": "TimedOut",
-    }
-    assert len(sagemaker.calls) == 1
+    played(act)
 
 
 def test_a_refusal_is_an_event() -> None:
-    event = fired(trigger(), FakeHook(FakeSageMaker()))
+    found = fired(trigger(), FakeHook(FakeSageMaker()))
 
-    assert (event["status"], "nightly" in event["reason"]) == ("Unknown", True)
-
-
-def test_the_event_loop_is_never_held_up() -> None:
-    threads = set()
-
-    class Slow(FakeHook):
-        def describe(self, job_name: str) -> Any:
-            threads.add(threading.current_thread())
-            time.sleep(0.2)
-            return super().describe(job_name)
-
-    async def both() -> tuple[Any, int]:
-        waiting = asyncio.ensure_future(anext(slow.run()))
-        turns = 0
-        while not waiting.done():
-            turns += 1
-            await asyncio.sleep(0.001)
-        return await waiting, turns
-
-    slow = trigger()
-    slow.hook = Slow(fake("InProgress", "Completed"))  # type: ignore[misc]
-    event, turns = asyncio.run(both())
-
-    assert event.payload["status"] == "Completed"
-    assert threading.main_thread() not in threads
-    assert turns > 10
+    assert (found["status"], "nightly" in found["reason"]) == ("Unknown", True)
 
 
-def test_resumed_asks_sagemaker_itself() -> None:
-    sagemaker = fake("Completed")
+def test_a_connection_that_airflow_does_not_have_is_an_event() -> None:
+    class Unconnected:
+        @property
+        def jobs(self) -> Any:
+            raise LookupError("no such connection")
 
-    described = resumed({"job_name": "nightly", "status": "Failed"}, FakeHook(sagemaker), interval=0.01, timeout=None)
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        found = await event(trigger(Unconnected()))
+        assert (found["status"], "no such connection" in found["reason"]) == ("Unknown", True)
 
-    assert described["TransformJobStatus"] == "Completed"
-
-
-def test_resumed_after_the_deadline() -> None:
-    event = {"job_name": "nightly", "status": "TimedOut"}
-
-    with pytest.raises(JobTimedOut) as caught:
-        resumed(event, FakeHook(fake("InProgress")), interval=0.01, timeout=60)
-
-    assert (caught.value.job_name, caught.value.seconds) == ("nightly", 60)
-    assert resumed(event, FakeHook(fake("Completed")), interval=0.01, timeout=60)["TransformJobStatus"] == "Completed"
+    played(act)
 
 
-def test_resumed_after_a_refusal_raises_it_or_goes_on_where_it_is_over() -> None:
-    event = {"job_name": "nightly", "status": "Unknown", "reason": "not allowed"}
-
-    with pytest.raises(JobNotFound):
-        resumed(event, FakeHook(FakeSageMaker()), interval=0.01, timeout=None)
-    described = resumed(event, FakeHook(fake("InProgress", "Stopped")), interval=0.01, timeout=None)
-    assert described["TransformJobStatus"] == "Stopped"
+# ----------------------------------------------------------------------------------------------------------- sharing
 
 
-def test_triggers_of_equal_settings_share_a_hook_while_one_of_them_waits() -> None:
-    one, two = trigger(region_name="eu-west-1"), trigger(region_name="eu-west-1", poll_interval=5)
-    elsewhere, otherwise = trigger(region_name="us-east-1"), trigger(region_name="eu-west-1", verify=False)
+def test_triggers_of_equal_settings_share_calls_and_others_do_not() -> None:
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        names = [account.add(f"job-{number}", age=900, lasts=60) for number in range(30)]
+        other = Account(loop.clock)
+        elsewhere = trigger(other, other.add("job-0", lasts=60), region_name="eu-west-1")
+        found = await asyncio.gather(event(elsewhere), *(event(trigger(account, name)) for name in names))
+        assert {one["status"] for one in found} == {"Completed"}
+        assert len(account.calls) <= 6
+        assert {operation for _, operation, _ in other.calls} == {"DescribeTransformJob"}
 
-    assert one.hook is two.hook
-    assert len({id(each.hook) for each in (one, elsewhere, otherwise)}) == 3
+    played(act)
 
-    forgotten = weakref.ref(one.hook)
-    del one, two
-    gc.collect()
-    assert forgotten() is None
+
+def test_the_rate_of_calls_is_an_option_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__BATCHTX__CALLS_PER_SECOND", "0.1")
+
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        names = [account.add(f"job-{number}") for number in range(5)]
+        waits = [asyncio.ensure_future(event(trigger(account, name))) for name in names]
+        await asyncio.sleep(100)
+        assert len(account.calls) <= 12
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    played(act)
+
+
+# -------------------------------------------------------------------------------------------------------------- kills
+
+
+async def killed(account: Account, one: BatchTransformTrigger) -> None:
+    """Do what a triggerer does with a trigger that is not its own any more."""
+    running = asyncio.ensure_future(event(one))
+    await asyncio.sleep(5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await one.on_kill()
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "stopped"),
+    [
+        ("failed", {}, True),
+        ("success", {}, True),
+        (None, {}, False),
+        ("deferred", {}, False),
+        ("running", {}, False),
+        ("failed", {"stop_on_kill": False}, False),
+    ],
+)
+def test_a_job_is_stopped_if_its_task_is_over(
+    state: str | None, options: dict[str, Any], stopped: bool, supervisor: dict[str, str | None]
+) -> None:
+    supervisor["score"] = state
+
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        one = trigger(account, account.add("nightly"), **options)
+        one.task_instance = FakeTaskInstance()
+        await killed(account, one)
+
+    account = played(act)
+
+    assert account.known["nightly"].stopped is stopped
+    assert len(account.made("StopTransformJob")) == stopped
+
+
+def test_a_trigger_of_no_task_stops_nothing() -> None:
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        await killed(account, trigger(account, account.add("nightly")))
+
+    assert not played(act).known["nightly"].stopped
+
+
+@pytest.fixture
+def supervisor() -> Iterator[dict[str, str | None]]:
+    """Airflow's supervisor, which tells the states that a test sets."""
+    from airflow.sdk.execution_time.comms import TaskStatesResult
+    from airflow.sdk.execution_time.supervisor import set_supervisor_comms
+
+    states: dict[str, str | None] = {}
+
+    class Comms:
+        def send(self, message: Any) -> TaskStatesResult:
+            return TaskStatesResult(task_states=dict.fromkeys(message.run_ids, states))
+
+    with set_supervisor_comms(Comms()):
+        yield states
+
+
+# ------------------------------------------------------------------------------------------------------- the task's log
+
+
+def test_what_is_reported_is_logged_in_the_triggers_own_task_while_it_waits() -> None:
+    news = {10.0: ["one"], 20.0: ["two", "three"]}
+    asked: list[float] = []
+
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        def report() -> list[str]:
+            asked.append(loop.time())
+            return news.pop(next((time for time in news if time <= loop.time()), -1), [])
+
+        one = trigger(account, account.add("nightly", lasts=60))
+        one.reports = [report]  # type: ignore[misc]
+        one._log = Logger(lines)
+        wait = asyncio.ensure_future(event(one))
+        assert (await wait)["status"] == "Completed"
+        assert [line for _, line in lines] == ["one", "two", "three"]
+        assert {task for task, _ in lines} == {wait}
+
+    lines: list[tuple[Any, str]] = []
+    played(act)
+
+    pauses = [later - earlier for earlier, later in pairwise(asked)]
+    assert all(pause >= 4.9 for pause in pauses[:-1])
+
+
+class Logger:
+    """A logger that keeps what it is told, with the asyncio task that told it."""
+
+    def __init__(self, lines: list[tuple[Any, str]]) -> None:
+        self.lines = lines
+
+    def info(self, text: str, *values: Any) -> None:
+        self.lines.append((asyncio.current_task(), text % values))
+
+
+def test_a_task_that_is_killed_while_it_reports_waits_no_more() -> None:
+    async def act(loop: VirtualLoop, account: Account) -> None:
+        one = trigger(account, account.add("nightly"))
+        one.reports = [list]  # type: ignore[misc]
+        await killed(account, one)
+        assert one._watcher.waiting == 0
+
+    played(act)
