@@ -512,7 +512,7 @@ class OutputMissing(AssociationError):
 
 @dataclass(eq=False)
 class StaleOutput(AssociationError):
-    """An output is older than what it should answer: an earlier job wrote it."""
+    """An output answers something else than its input as it is now: another job wrote it, or the input has changed."""
 
 
 @dataclass(eq=False)

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from airflow_batchtx.association.answers import UNPREPARED, answered, kept_schema, width
 from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
-from airflow_batchtx.association.pairing import Pair, pairs, prepared
+from airflow_batchtx.association.pairing import Pair, by_name, prepared
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
+from airflow_batchtx.association.recorded import by_record, recorded
 from airflow_batchtx.association.request import TYPES, AssociateRequest
 from airflow_batchtx.errors import InvalidInput, Problem, TypeTooNarrow, refuse
 from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput, Part
@@ -47,14 +48,13 @@ class Columns:
 def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput:
     """Write one part for each input object, then `_manifest.json`, then `_SUCCESS`.
 
-    Every row stands beside its own answer: the pairs are proved by name, time and count before anything is published.
+    Every row stands beside its own answer: the pairs are proved by the job's record, or else by name and time, and by
+    count, before anything is published.
     `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left. Only what an earlier
     run says that it wrote is removed: whatever else stands in the way is refused, and nothing is touched. The same rows
     and answers give the same bytes. Memory does not grow with the data.
     """
-    manifest = prepared(store, request.result)
-    refuse_overlaps(request, manifest)
-    paired = pairs(store, request.result, manifest)
+    paired = _pairs(store, request)
     columns = _columns(store, request, paired)
     place = claimed(store, request, frozenset(_part_uri(request, number) for number in range(len(paired))))
     place.announce(store)
@@ -73,6 +73,14 @@ def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput
         columns=tuple(table.columns),
         job_name=request.result.job_name,
     )
+
+
+def _pairs(store: ObjectStore, request: AssociateRequest) -> tuple[Pair, ...]:
+    record, manifest = recorded(store, request.result), prepared(store, request.result)
+    refuse_overlaps(request, manifest, record)
+    if record is None:
+        return by_name(store, request.result, manifest)
+    return by_record(store, request.result, record, manifest)
 
 
 def _published(

@@ -1,10 +1,11 @@
-"""Which output answers which input: by name, never by guess."""
+"""Which output answers which input, where nothing is on record: by name, never by guess."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from airflow_batchtx.errors import AssociationError, MalformedRecord, OutputMissing, StaleOutput
 from airflow_batchtx.planning.transfers import Transfer, output_of, transfers
@@ -13,7 +14,7 @@ from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
 
-# How many missing outputs are named.
+# How many objects an error names.
 MOST = 100
 
 
@@ -37,19 +38,23 @@ class _Expected:
 
 
 def prepared(store: ObjectStore, result: TransformResult) -> PreparedManifest | None:
-    """Read what prepare made, None where the input was not prepared; AssociationError if it was prepared anew since."""
+    """Read what prepare made, None where the input was not prepared.
+
+    AssociationError if it was prepared anew since, as far as that can be told without a record.
+    """
     if result.prepared is None:
         return None
     try:
         manifest = PreparedManifest.read(store.get(S3Uri.parse(result.prepared)))
     except MalformedRecord as error:
         raise AssociationError(result.prepared, error.detail) from error
-    if (manifest.input, manifest.rows, len(manifest.shards)) != (result.input, result.rows, result.objects):
+    told = (manifest.input, manifest.rows, len(manifest.shards))
+    if result.record is None and told != (result.input, result.rows, result.objects):
         raise AssociationError(result.prepared, f"was written anew since job {result.job_name} read what it lists")
     return manifest
 
 
-def pairs(store: ObjectStore, result: TransformResult, manifest: PreparedManifest | None) -> tuple[Pair, ...]:
+def by_name(store: ObjectStore, result: TransformResult, manifest: PreparedManifest | None) -> tuple[Pair, ...]:
     """Give every input object with its output, in the order of the input.
 
     OutputMissing names all inputs without one; StaleOutput an output that is older than its input or than the job, by
@@ -59,7 +64,7 @@ def pairs(store: ObjectStore, result: TransformResult, manifest: PreparedManifes
     wanted = {one.target for one in expected}
     folder = S3Uri.parse(result.output).as_folder()
     found = {stored.uri: stored for stored in store.objects(folder) if stored.uri in wanted}
-    _refuse_missing(expected, found)
+    refuse_missing([(one.source, one.target) for one in expected if one.target not in found], len(expected))
     created = datetime.fromisoformat(result.created).replace(microsecond=0) if result.created else None
     for one in expected:
         _refuse_stale(one, found[one.target], created)
@@ -84,12 +89,17 @@ def _listed(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:
     return (_Expected(one.source, one.target, found[one.source].last_modified) for one in planned)
 
 
-def _refuse_missing(expected: tuple[_Expected, ...], found: dict[S3Uri, StoredObject]) -> None:
-    missing = [one for one in expected if one.target not in found]
+def refuse_missing(missing: Sequence[tuple[S3Uri, S3Uri]], total: int) -> None:
+    """Raise OutputMissing if any inputs, given with the outputs that they should have, of `total` have none."""
     if missing:
-        named = ", ".join(str(one.target) for one in missing[:MOST]) + ", ..." * (len(missing) > MOST)
-        detail = f"{len(missing)} of {len(expected)} inputs have no output; missing: {named}"
-        raise OutputMissing(str(missing[0].source), detail)
+        names = named(target for _, target in missing)
+        raise OutputMissing(str(missing[0][0]), f"{len(missing)} of {total} inputs have no output; missing: {names}")
+
+
+def named(uris: Iterable[object]) -> str:
+    """List the first of some objects, for people."""
+    found = [str(uri) for uri in islice(uris, MOST + 1)]
+    return ", ".join(found[:MOST]) + ", ..." * (len(found) > MOST)
 
 
 def _refuse_stale(one: _Expected, answers: StoredObject, created: datetime | None) -> None:

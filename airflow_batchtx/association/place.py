@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from airflow_batchtx.association.request import AssociateRequest, inside_each_other
+from airflow_batchtx.association.request import AssociateRequest, inside_each_other, reads_manifest
 from airflow_batchtx.errors import InvalidInput, MalformedRecord, Problem, refuse
 from airflow_batchtx.spec.associated import PartsAhead, listed_parts
 from airflow_batchtx.spec.manifest import PreparedManifest
+from airflow_batchtx.spec.record import Record
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 
@@ -75,12 +77,21 @@ def _is_part(request: AssociateRequest, uri: S3Uri) -> bool:
     return folder.covers(uri) and _PART.fullmatch(uri.key[len(folder.key) :]) is not None
 
 
-def refuse_overlaps(request: AssociateRequest, prepared: PreparedManifest | None) -> None:
+def refuse_overlaps(request: AssociateRequest, prepared: PreparedManifest | None, record: Record | None) -> None:
     """Refuse to write a table into, or around, what it was made of; InvalidInput names all of it."""
-    refuse(InvalidInput, "associate", [] if prepared is None else _overlaps(request, prepared))
+    if prepared is not None:
+        refuse(InvalidInput, "associate", _with_prepared(request, prepared))
+    elif record is not None and reads_manifest(request.result):
+        refuse(InvalidInput, "associate", _with_inputs(request, record))
 
 
-def _overlaps(request: AssociateRequest, prepared: PreparedManifest) -> Iterator[Problem]:
+def _with_inputs(request: AssociateRequest, record: Record) -> Iterator[Problem]:
+    """Go by the folders of the objects, but for a whole bucket: an object in it does not say that all are read."""
+    folders = {folder for one in record.objects if (folder := S3Uri.parse(one.input).folder).key}
+    yield from islice(inside_each_other(request.output, sorted(folders), "what the job read in"), MOST)
+
+
+def _with_prepared(request: AssociateRequest, prepared: PreparedManifest) -> Iterator[Problem]:
     manifest = S3Uri.parse(request.result.prepared or "")
     beside = {S3Uri.parse(shard.kept).folder for shard in prepared.shards if shard.kept}
     folders = {S3Uri.parse(shard.uri).folder for shard in prepared.shards} | beside

@@ -59,7 +59,8 @@ def _result(value: Any) -> TransformResult:
     if not isinstance(value, Mapping) or not {"job_name", "input", "output"} <= value.keys():
         raise TypeError("must be what a BatchTransformOperator returned")
     result = TransformResult.read(value)
-    if result.status != JobStatus.COMPLETED:
+    # What is on record is proved object by object: a job that Failed may have left none out.
+    if result.status != JobStatus.COMPLETED and result.record is None:
         raise ValueError(f"the job is {result.status}: its output is not whole")
     if result.accept and media_type(result.accept) != "text/csv":
         raise ValueError(f"the job's answers are {result.accept}, where text/csv is read")
@@ -93,9 +94,21 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
 def _overlaps(known: Mapping[str, Any]) -> Iterator[Problem]:
     if "output" not in known or "result" not in known:
         return iter(())
-    result: TransformResult = known["result"]
-    job = (S3Uri.parse(result.input), S3Uri.parse(result.output).as_folder())
-    return inside_each_other(known["output"], job, "the job's own")
+    return inside_each_other(known["output"], _places(known["result"]), "the job's own")
+
+
+def _places(result: TransformResult) -> Iterator[S3Uri]:
+    """Give what a job read, wrote, and kept its record in."""
+    if not reads_manifest(result):
+        yield S3Uri.parse(result.input)
+    yield S3Uri.parse(result.output).as_folder()
+    if result.control is not None:
+        yield S3Uri.parse(result.control)
+
+
+def reads_manifest(result: TransformResult) -> bool:
+    """Tell whether a job was sent its objects by a manifest that job control made: then its input says none of them."""
+    return result.control is not None and S3Uri.parse(result.control).covers(S3Uri.parse(result.input))
 
 
 def inside_each_other(output: S3Uri, taken: Iterable[S3Uri], whose: str) -> Iterator[Problem]:

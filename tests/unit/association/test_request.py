@@ -65,11 +65,19 @@ def test_everything_wrong_is_told_at_once() -> None:
         {"output": "s3://b/in/shards/scored/"},
         {"output": "s3://b/in/"},
         {"output": "s3://b/"},
+        {"result": RESULT | {"control": "s3://c/_batchtx/j/"}, "output": "s3://c/"},
+        {"result": RESULT | {"control": "s3://c/_batchtx/j/"}, "output": "s3://c/_batchtx/j/scored/"},
     ],
     ids=str,
 )
 def test_what_cannot_work_is_refused(values: dict[str, Any]) -> None:
-    assert wrong(**values) == set(values)
+    assert wrong(**values) == set(values) - ({"result"} if len(values) > 1 else set())
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped", "InProgress"])
+def test_of_a_job_that_did_not_complete_the_record_tells_what_is_there(status: str) -> None:
+    assert wrong(result=RESULT | {"status": status}) == {"result"}
+    assert "result" in check(GOOD | {"result": RESULT | {"status": status, "record": "s3://b/_batchtx/j/record.json"}})
 
 
 @pytest.mark.parametrize("output", ["s3://b/out2/", "s3://b/in/scored/", "s3://c/out/"])
