@@ -7,12 +7,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from airflow.sdk import TaskGroup
+from airflow.sdk import TaskGroup, conf
 
 from airflow_batchtx.association.request import inside_each_other
+from airflow_batchtx.control.ledger import default_prefix
 from airflow_batchtx.errors import InvalidInput, InvalidJob, Problem, refuse
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator
+from airflow_batchtx.planning.overlaps import CONTROL
+from airflow_batchtx.planning.overlaps import problems as overlapping
 from airflow_batchtx.preparation.request import is_folder, overlaps
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.job import TransformJob
@@ -46,7 +49,7 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
     InvalidInput names everything that would be written into what is read, or over it, as far as it is known by now.
 
     `default_args` go to all three tasks (`{"aws_conn_id": "prod", "retries": 2}`); `prepare`, `transform` and
-    `associate` are further arguments of one of them (`transform={"deferrable": True}`).
+    `associate` are further arguments of one of them (`transform={"deferrable": True, "max_cost": 25}`).
     """
     request = job.to_request() if isinstance(job, TransformJob) else job
     preparing: dict[str, Any] = {
@@ -58,7 +61,10 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
         **(prepare or {}),
     }
     places = preparing["source"], preparing["output"], wire.at(request, BY_NAME["output"].path), output
-    refuse(InvalidInput, "scoring", _overlaps(*places))
+    options = {**(default_args or {}), **(transform or {})}
+    refuse(
+        InvalidInput, "scoring", [*_overlaps(*places), *_around_control(options, *places), *_not_waited_for(options)]
+    )
     common: Any = dict(default_args or {})  # mypy cannot tell what the converter of this argument takes
     with TaskGroup(group_id, default_args=common) as group:
         prepared = PrepareInputOperator(task_id="prepare", **preparing)
@@ -105,6 +111,23 @@ def _overlaps(source: Any, staging: Any, answers: Any, output: Any) -> Iterator[
         for taken_from in (other for other in (*folders, *shards) if other.covers(prefix)):
             rule = f"would have the job write into {taken_from}, which is read"
             yield Problem(BY_NAME["output"].label, str(prefix), rule, "Choose a prefix beside it.")
+
+
+def _around_control(options: Options, source: Any, staging: Any, answers: Any, output: Any) -> Iterator[Problem]:
+    """Find what takes in the prefix of job control, whose records are no data."""
+    chosen = options.get(CONTROL) or conf.get("batchtx", CONTROL, fallback=None)
+    control = [prefix.as_folder() for prefix in _uris(chosen)] if chosen else [*map(default_prefix, _uris(answers))]
+    read = [uri for uri in _uris(source) if is_folder(uri)]
+    shards = [prefix.as_folder() / "shards/" for prefix in _uris(staging)]
+    yield from overlapping({"input": [*read, *shards], CONTROL: control})
+    for written in (answers, output):
+        yield from overlapping({"output": [prefix.as_folder() for prefix in _uris(written)], CONTROL: control})
+
+
+def _not_waited_for(options: Options) -> Iterator[Problem]:
+    if options.get("wait_for_completion") is False:
+        remedy = "Leave it out; deferrable=True waits without a worker slot."
+        yield Problem("wait_for_completion", False, "leaves nothing that could be associated", remedy)
 
 
 def _uris(value: Any) -> Iterator[S3Uri]:

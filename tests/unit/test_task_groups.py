@@ -77,6 +77,18 @@ def test_an_argument_that_no_task_has_is_refused() -> None:
         tasks(prepare={"shard_row": 7})
 
 
+def test_options_of_job_control_reach_the_job() -> None:
+    options = {"on_changed": "replace", "max_cost": 25, "instance_types": ["ml.m5.xlarge"], "logs": True}
+    transform = tasks(transform=options)["scoring.transform"]
+
+    assert {name: getattr(transform, name) for name in options} == options
+
+
+def test_a_job_that_is_not_waited_for_cannot_be_associated() -> None:
+    with pytest.raises(InvalidInput, match="deferrable=True"):
+        tasks(transform={"wait_for_completion": False})
+
+
 class Source(BaseOperator):
     """A task before."""
 
@@ -109,6 +121,12 @@ DAY = "s3://lake/day={{ ds }}/"
         ({"job": replace(JOB, input=DAY + "in/"), "source": DAY}, ["input"]),
         ({"prepare": {"output": "s3://lake/day/in/"}}, ["input"]),
         ({"output": "s3://lake/day/", "job": replace(JOB, input="s3://lake/day/in/")}, ["output"] * 4 + ["input"]),
+        ({"source": "s3://b/"}, ["input", "output", "control_prefix"]),
+        ({"output": "s3://b/"}, ["output"] * 4 + ["control_prefix"]),
+        ({"transform": {"control_prefix": "s3://b/out/_batchtx"}}, ["control_prefix"]),
+        ({"transform": {"control_prefix": "s3://b/staged/shards/x/"}}, ["control_prefix"]),
+        ({"default_args": {"control_prefix": "s3://lake/scored/x/"}}, ["control_prefix"]),
+        ({"source": DAY, "transform": {"control_prefix": DAY + "jobs/"}}, ["control_prefix"]),
     ],
     ids=str,
 )
@@ -130,6 +148,9 @@ def test_places_that_take_in_one_another_are_refused(options: dict[str, Any], fi
         {"source": DAY, "output": "s3://scored/day={{ ds }}/"},
         {"source": "{{ params.source }}", "output": "{{ params.output }}"},
         {"job": replace(JOB, output="s3://b/staged/out/")},
+        {"transform": {"control_prefix": "s3://b/staged/jobs/"}},
+        {"source": "s3://b/", "job": replace(JOB, input="s3://c/in/", output="s3://c/out/")},
+        {"transform": {"control_prefix": "{{ params.control }}"}},
     ],
     ids=str,
 )
