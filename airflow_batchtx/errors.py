@@ -308,6 +308,11 @@ class ServiceUnavailable(BatchTransformError):
 
 
 @dataclass(eq=False)
+class Throttled(ServiceUnavailable):
+    """AWS takes no more calls of this kind just now; it is well, and the same call will do later."""
+
+
+@dataclass(eq=False)
 class JobTimedOut(BatchTransformError):
     """The wait for a job ended at its deadline. `stopped` tells whether the job was asked to stop; else it runs on."""
 

@@ -13,6 +13,7 @@ from airflow_batchtx.errors import EmptyInput, InvalidJob, Problem, refuse
 from airflow_batchtx.planning import manifests
 from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.selection import Found, InputSet, common_folder, select
+from airflow_batchtx.planning.transfers import is_marker
 from airflow_batchtx.planning.work import work_of
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.enums import CompressionType, S3DataType, SplitType
@@ -88,13 +89,15 @@ def outputs_below(store: ObjectStore, output: S3Uri) -> dict[str, ObjectState]:
 def _prepared(store: ObjectStore, prepared: PreparedInput) -> InputSet:
     """Take the shards that prepare tells of, and nothing that lies beside them."""
     manifest = PreparedManifest.read(store.get(S3Uri.parse(prepared.manifest)))
-    sums = {shard.uri: shard.sha256 for shard in manifest.shards}
+    sums = {S3Uri.parse(shard.uri): shard.sha256 for shard in manifest.shards}
     prefix = S3Uri.parse(prepared.input)
-    found = [replace(one, sha256=sums.get(str(one.uri))) for one in _found(store.objects(prefix))]
-    whole = select([prefix], found, include=(), exclude=())
-    chosen = tuple(one for one in whole.chosen if one.sha256 is not None)
-    strangers = len(whole.chosen) - len(chosen)
-    return replace(whole, chosen=chosen, left_out=whole.left_out + strangers, exact=whole.exact and not strangers)
+    there = list(store.objects(prefix))
+    lost = sums.keys() - {one.uri for one in there}
+    remedy = "Prepare the input again."
+    refuse(InvalidJob, prepared.manifest, (Problem("shard", str(one), "is gone", remedy) for one in sorted(lost)))
+    shards = select([prefix], (replace(one, sha256=sums[one.uri]) for one in _found(there) if one.uri in sums))
+    beside = sum(not is_marker(one.uri) for one in there) - len(sums)
+    return replace(shards, left_out=shards.left_out + beside, exact=shards.exact and not beside)
 
 
 def _named(store: ObjectStore, uri: S3Uri, policy: Policy) -> InputSet:
@@ -104,8 +107,9 @@ def _named(store: ObjectStore, uri: S3Uri, policy: Policy) -> InputSet:
     found = {one.uri: one for one in _listed(store, sources)}
     absent = (source for source in sources if source not in found)
     refuse(InvalidJob, str(uri), (Problem("manifest", str(one), "does not exist", "Take it out.") for one in absent))
-    chosen = select(sources, _found(found[one] for one in sources), include=policy.include, exclude=policy.exclude)
-    return replace(chosen, base=manifest.prefix.folder, exact=False)
+    named = _found(found[one] for one in sources)
+    base = manifest.prefix.folder
+    return replace(select(sources, named, policy.include, policy.exclude, base=base), exact=False)
 
 
 def _listed(store: ObjectStore, prefixes: Sequence[S3Uri]) -> Iterator[StoredObject]:

@@ -19,7 +19,7 @@ from airflow_batchtx.errors import (
     JobNotFound,
     Postponed,
     QuotaExceeded,
-    ServiceUnavailable,
+    Throttled,
 )
 from airflow_batchtx.planning.decision import Decision, Situation, Step, decide
 from airflow_batchtx.planning.work import differences
@@ -51,7 +51,7 @@ def start(services: Services, assignment: Assignment) -> Started:
         for _ in range(_RACES):
             if started := submission.started():
                 return started
-    except (QuotaExceeded, ServiceUnavailable) as refusal:
+    except (QuotaExceeded, Throttled) as refusal:
         if assignment.policy.on_quota is OnQuota.FAIL:
             raise
         raise Postponed(assignment.name(1), refusal.detail) from refusal

@@ -30,6 +30,7 @@ from airflow_batchtx.errors import (
     refuse,
 )
 from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator
+from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
 from airflow_batchtx.planning.tags import automatic_tags
@@ -42,6 +43,7 @@ from airflow_batchtx.spec.model import ModelDefinition
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.policy import OnEmpty, Policy
 from airflow_batchtx.spec.prepared import settled
+from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.templates import Reference, Text, is_open
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.triggers.batch_transform import TIMED_OUT, UNKNOWN, BatchTransformTrigger
@@ -54,7 +56,7 @@ QUOTA_PAUSE = 60.0
 MODEL_NAME, OUTPUT, INSTANCE_TYPE = (BY_NAME[name].path for name in ("model_name", "output", "instance_type"))
 
 
-class BatchTransformOperator(ControlledOperator):
+class BatchTransformOperator(Traced, ControlledOperator):
     """Run one transform job for one piece of work, and return its TransformResult.
 
     `job` is a TransformJob or a CreateTransformJob request, in which `TransformJobName` is the beginning of the name.
@@ -87,7 +89,7 @@ class BatchTransformOperator(ControlledOperator):
     :param max_runtime: seconds from the job's creation after which it is stopped, and the task fails.
     :param max_cost: money that the job may cost, by the price table, before it is stopped, and the task fails.
     :param instance_types: what to try, in turn, where there is no capacity for the job's instance type.
-    :param prices: a price table in the place of the one that ships with this package.
+    :param prices: prices over those that ship with this package: a table, or the path of one.
     :param namespace: tells Airflow deployments apart that share an AWS account; by default `[batchtx] namespace`.
     :param control_prefix: the S3 prefix of control folders; by default `[batchtx] control_prefix`.
     :param logs: show the lines of the containers' logs in the task's log while the job runs.
@@ -199,18 +201,17 @@ class BatchTransformOperator(ControlledOperator):
             self.log.warning("The triggerer could not wait for job %s: %s", job_name, event.get("reason"))
             self.deferrable = False
         written = Ledger.of(self.services.store, folder).intent(job_name)
-        return self._to_end(
-            Started(
-                job_name=job_name,
-                job_arn=described["TransformJobArn"],
-                origin=Origin.ADOPTED,
-                folder=folder,
-                output=S3Uri.parse(wire.at(described, OUTPUT)),
-                intent=written.intent if written else None,
-                described=described,
-            ),
-            context,
+        resumed = Started(
+            job_name=job_name,
+            job_arn=described["TransformJobArn"],
+            origin=Origin.ADOPTED,
+            folder=folder,
+            output=S3Uri.parse(wire.at(described, OUTPUT)),
+            intent=written.intent if written else None,
+            described=described,
         )
+        self._traced(resumed)
+        return self._to_end(resumed, context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Stop the job where Airflow has ended the deferral: no trigger is there to do it."""
@@ -290,6 +291,7 @@ class BatchTransformOperator(ControlledOperator):
             self._forget_model(started.intent)
             raise
         self._forget_model(started.intent)
+        self._traced(started, result)
         publish_outlets(context, self, result)
         self.log.info("Transform job %s %s after %s s", result.job_name, result.status, result.transform_seconds)
         return result.to_dict()
@@ -354,11 +356,26 @@ class BatchTransformOperator(ControlledOperator):
         if intent and intent.model_created:
             forget(self.services.models, intent.model_created)
 
+    def given_request(self) -> wire.Request:
+        """Give the request of the rendered task, its input settled."""
+        return settled(wire.coerced(rendered(self.job)))[0]
+
+    def _traced(self, started: Started, result: TransformResult | None = None) -> None:
+        """Let OpenLineage know as much as there is to know by now."""
+        self.trace = Trace(
+            job_name=started.job_name,
+            job_arn=started.job_arn,
+            intent=started.intent,
+            result=result,
+            objects_done=result.objects_done if result else None,
+        )
+
     def _publish(self, started: Started, context: Context) -> None:
         """Let everybody know the job as soon as there is one."""
         known = {"job_name": started.job_name, "job_arn": started.job_arn, "output": str(started.output)}
         for key, value in known.items():
             context["ti"].xcom_push(key=key, value=value)
+        self._traced(started)
         publish_links(context, started.job_name, started.output, self.services.jobs)
         self.log.info("Transform job %(job_name)s (%(job_arn)s) writes to %(output)s", known)
 

@@ -27,6 +27,7 @@ from airflow_batchtx.errors import (
     PackageNotFound,
     QuotaExceeded,
     ServiceUnavailable,
+    Throttled,
 )
 
 # Makes an error of the name that a call was about, AWS's error code and its message.
@@ -77,13 +78,16 @@ MEANINGS: Mapping[tuple[str, str], Meaning] = {
     ("GetLogEvents", "ResourceNotFoundException"): LogsNotFound,
 }
 
-# An expired token is one of them: whoever rotates the connection's secret is expected to put a new one there.
-TRANSIENT = frozenset({
-    "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InternalServerError", "RequestExpired",
-    "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "RequestTimeout",
-    "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown", "ThrottledException",
+TOO_MANY_REQUESTS = 429  # HTTP
+THROTTLED = frozenset({
+    "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException",
     "Throttling", "ThrottlingException", "TooManyRequestsException",
 })  # fmt: skip
+# An expired token is one of them: whoever rotates the connection's secret is expected to put a new one there.
+TRANSIENT = THROTTLED | {
+    "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InternalServerError", "RequestExpired",
+    "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException",
+}  # fmt: skip
 UNREACHABLE = (ConnectionError, HTTPClientError, CredentialRetrievalError, MetadataRetrievalError)
 
 
@@ -91,14 +95,16 @@ def meaning(error: ClientError | BotoCoreError, name: str, subject: Subject = JO
     """Give the typed error that a failure of botocore stands for, in a call about the subject of this name."""
 
     def unavailable(name: str, code: str, detail: str) -> BatchTransformError:
-        return ServiceUnavailable(name, code, detail, subject.kind)
+        kind = Throttled if code in THROTTLED or status == TOO_MANY_REQUESTS else ServiceUnavailable
+        return kind(name, code, detail, subject.kind)
 
+    status = 0
     if not isinstance(error, ClientError):
-        kind = unavailable if isinstance(error, UNREACHABLE) else subject.refused
-        return kind(name, type(error).__name__, str(error))
+        means = unavailable if isinstance(error, UNREACHABLE) else subject.refused
+        return means(name, type(error).__name__, str(error))
     code, detail = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    otherwise = unavailable if code in TRANSIENT or status == 429 or status >= 500 else subject.refused
+    otherwise = unavailable if code in TRANSIENT or status == TOO_MANY_REQUESTS or status >= 500 else subject.refused
     return MEANINGS.get((error.operation_name, code), otherwise)(name, code, detail)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_batchtx.triggers.batch_transform import HOOKS
 from tests.fake_sagemaker import FakeSageMaker, served
 
 BUNDLE = "testing"
@@ -42,8 +41,6 @@ def airflow_database() -> None:
 @pytest.fixture
 def run_dag(airflow_database: None) -> RunDag:
     """Run a DAG as `dag.test()` does: real task runner, real XComs, triggers in line."""
-    # Triggers share clients by their settings, and tests change the environment, which no real process does.
-    HOOKS.clear()
     return finished
 
 

@@ -204,7 +204,7 @@ class TestALaterTry:
             raise refusal("CreateTransformJob", "ServiceUnavailable", status=503)
 
         world.batch.create_transform_job = unheard  # type: ignore[method-assign]
-        with pytest.raises(Postponed):
+        with pytest.raises(ServiceUnavailable):
             start(world.services, assignment())
 
         assert start(world.services, assignment()).origin is Origin.ADOPTED

@@ -29,6 +29,7 @@ from airflow_batchtx.errors import (
     PackageNotFound,
     QuotaExceeded,
     ServiceUnavailable,
+    Throttled,
 )
 from airflow_batchtx.sagemaker.failures import LOGS, MODEL, PACKAGE, TRANSIENT, Subject, meaning
 from tests.fake_sagemaker import refusal
@@ -45,7 +46,7 @@ MEANINGS = [
     ("StopTransformJob", "ValidationException", JobRefused),
     ("StopTransformJob", "ResourceNotFound", JobNotFound),
     *(
-        (operation, "ThrottlingException", ServiceUnavailable)
+        (operation, "ThrottlingException", Throttled)
         for operation in ("CreateTransformJob", "StopTransformJob")
     ),
     ("DescribeTransformJob", "ExpiredTokenException", ServiceUnavailable),
@@ -65,7 +66,7 @@ def test_operation_and_code_decide(operation: str, code: str, kind: type) -> Non
     [
         ("DescribeModel", "ValidationException", MODEL, ModelNotFound),
         ("DescribeModel", "AccessDeniedException", MODEL, ModelCallRefused),
-        ("DescribeModel", "ThrottlingException", MODEL, ServiceUnavailable),
+        ("DescribeModel", "ThrottlingException", MODEL, Throttled),
         ("DeleteModel", "ValidationException", MODEL, ModelNotFound),
         ("CreateModel", "ValidationException", MODEL, ModelCallRefused),
         ("CreateModel", "ResourceLimitExceeded", MODEL, ModelCallRefused),
@@ -75,7 +76,7 @@ def test_operation_and_code_decide(operation: str, code: str, kind: type) -> Non
         ("DescribeLogStreams", "ResourceNotFoundException", LOGS, LogsNotFound),
         ("GetLogEvents", "ResourceNotFoundException", LOGS, LogsNotFound),
         ("GetLogEvents", "AccessDeniedException", LOGS, LogsUnavailable),
-        ("GetLogEvents", "ThrottlingException", LOGS, ServiceUnavailable),
+        ("GetLogEvents", "ThrottlingException", LOGS, Throttled),
     ],
 )
 def test_what_a_call_is_about_decides_what_is_left(operation: str, code: str, subject: Subject, kind: type) -> None:
@@ -101,7 +102,7 @@ def test_a_refusal_keeps_what_aws_says() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(500, ServiceUnavailable), (503, ServiceUnavailable), (429, ServiceUnavailable), (400, JobRefused)],
+    [(500, ServiceUnavailable), (503, ServiceUnavailable), (429, Throttled), (400, JobRefused)],
 )
 def test_a_code_that_nobody_knows_is_judged_by_its_status(status: int, kind: type) -> None:
     assert type(meaning(refusal("DescribeTransformJob", "Whatever", status=status), "nightly")) is kind
