@@ -9,14 +9,15 @@ from typing import Annotated
 import typer
 
 from airflow_batchtx import __version__
+from airflow_batchtx.cli import exits, jobs
+from airflow_batchtx.cli.arguments import Aws
 from airflow_batchtx.errors import BatchTransformError
 
 DEFAULT_PORT = 8900
 
 app = typer.Typer(
     name="batchtx",
-    help="Amazon SageMaker Batch Transform, on this machine: the same API, and jobs that really run.",
-    epilog="Start with: batchtx demo",
+    epilog=f"Start with: batchtx demo. {exits.HELP}",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -28,17 +29,23 @@ local = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(local, name="local")
+for name, command in jobs.COMMANDS.items():
+    app.command(name)(command)
 
 Port = Annotated[int, typer.Option("--port", "-p", help="Port of the engine.", min=1, max=65535)]
 Host = Annotated[str, typer.Option(help="Address of the engine.")]
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
-    """Amazon SageMaker Batch Transform, on this machine: the same API, and jobs that really run."""
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Amazon SageMaker Batch Transform: jobs on AWS, and on this machine by the same API."""
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    ctx.obj = ctx.obj or _connected  # tests hand in another way to AWS
 
 
 @app.command()
@@ -130,7 +137,14 @@ def main() -> None:
         app()
     except BatchTransformError as error:
         typer.secho(f"batchtx: {error}", err=True, fg="red")
-        sys.exit(1)
+        sys.exit(exits.exit_code(error))
+
+
+def _connected(aws: Aws) -> object:
+    # boto3 is slow to import, and most commands about the engine do without it.
+    from airflow_batchtx.cli.connection import connected
+
+    return connected(aws)
 
 
 if __name__ == "__main__":

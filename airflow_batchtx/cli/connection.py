@@ -1,0 +1,61 @@
+"""boto3's clients for the command line, and all that job control needs over them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from airflow_batchtx.cli.arguments import Aws
+from airflow_batchtx.control.services import Services
+from airflow_batchtx.errors import InvalidInput, Problem
+from airflow_batchtx.sagemaker.joblogs import JobLogs
+from airflow_batchtx.sagemaker.jobs import TransformJobs
+from airflow_batchtx.sagemaker.models import Models
+from airflow_batchtx.storage.s3 import S3Store
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_sagemaker import SageMakerClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """AWS as a command reaches it. `client` is SageMaker's, `signed` tells whether there are credentials at all."""
+
+    services: Services
+    client: SageMakerClient
+    signed: bool = True
+    chance: Callable[[], float] = field(default=random.random)
+
+
+Connect: TypeAlias = Callable[[Aws], Connection]
+
+
+def connected(aws: Aws) -> Connection:
+    """Reach AWS as boto3 does: by options, environment, files; InvalidInput says what is missing."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return _connected(aws)
+    except (BotoCoreError, ValueError) as error:
+        remedy = 'Give --region and --profile, set AWS_REGION, or for the local engine: eval "$(batchtx local env)"'
+        raise InvalidInput("AWS", (Problem("connection", None, str(error).rstrip("."), remedy),)) from error
+
+
+def _connected(aws: Aws) -> Connection:
+    from boto3.session import Session
+
+    session: Session = Session(profile_name=aws.profile, region_name=aws.region)
+    client = session.client("sagemaker", endpoint_url=aws.endpoint_url)
+    services = Services(
+        jobs=TransformJobs(client),
+        models=Models(client),
+        logs=JobLogs(session.client("logs", endpoint_url=aws.logs_endpoint_url)),
+        store=S3Store(session.client("s3", endpoint_url=aws.s3_endpoint_url)),
+        clock=time.time,
+        sleep=time.sleep,
+    )
+    return Connection(services=services, client=client, signed=session.get_credentials() is not None)
