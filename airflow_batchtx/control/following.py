@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
+from airflow_batchtx.control.ledger import Ledger
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.errors import BatchTransformError, LogsUnavailable
 from airflow_batchtx.planning.forecast import Look, forecast
@@ -27,35 +27,33 @@ FEWEST = 20
 class Follower:
     """Follows one job; for one thread at a time.
 
-    Progress is counted from the output prefix, at most once in `INTERVAL` seconds and not for small jobs.
+    `folder` is the attempt's control folder: its intent tells how many objects were sent, and since when outputs count.
+    The output prefix is listed at most once in `INTERVAL` seconds, and not for small jobs. `tail` gives the lines of
+    the job's logs, None for none.
     """
 
     services: Services
     job_name: str
-    total: int
-    output: S3Uri | None
-    tail: Tail | None
-    _next: float = 0.0
+    folder: S3Uri | None
+    tail: Tail | None = None
     _stage: str = ""
+    _target: _Target | None = None
+    _next: float = 0.0
     _looks: list[Look] = field(default_factory=list)
 
     @classmethod
-    def of(cls, services: Services, job_name: str, intent: Intent | None, *, logs: bool) -> Follower:
-        """Follow a job whose intent tells how many objects it was sent, with the lines of its logs if asked for."""
-        return cls(
-            services=services,
-            job_name=job_name,
-            total=sum(one.done is None for one in intent.objects) if intent else 0,
-            output=S3Uri.parse(intent.output) if intent else None,
-            tail=services.logs.tail(job_name) if logs else None,
-        )
+    def of(cls, services: Services, job_name: str, folder: S3Uri | None, *, logs: bool) -> Follower:
+        """Follow a job, with the lines of its logs if asked for."""
+        tail = services.logs.tail(job_name) if logs else None
+        # A job that ends soon is not worth a listing either.
+        return cls(services, job_name, folder, tail, _next=services.clock() + INTERVAL)
 
-    def lines(self, seen: Described | None) -> Iterator[str]:
-        """Yield what is new since the last call, after a look at the job; never raises for what cannot be seen."""
+    def lines(self, seen: Described | None = None) -> Iterator[str]:
+        """Yield what is new since the last call, and after a look at the job; never raises for what cannot be seen."""
         yield from self._printed()
         if seen is not None:
             yield from self._stage_told(seen)
-            yield from self._progress(seen)
+        yield from self._progress()
 
     def _printed(self) -> Iterator[str]:
         if self.tail is None:
@@ -68,32 +66,52 @@ class Follower:
 
     def _stage_told(self, seen: Described) -> Iterator[str]:
         """Tell provisioning and transform apart, when the one gives way to the other."""
-        stage = "transforming" if "TransformStartTime" in seen else "provisioning"
+        begun = seen.get("TransformStartTime")
+        stage = "transforming" if begun else "provisioning"
         if stage != self._stage:
-            since = (_moment(seen, "TransformStartTime") or self.services.clock()) - seen["CreationTime"].timestamp()
-            took = f" after {since:.0f} s of provisioning" if stage == "transforming" else ""
+            took = f", after {(begun - seen['CreationTime']).total_seconds():.0f} s of provisioning" if begun else ""
             yield f"Transform job {self.job_name} is {stage}{took}"
         self._stage = stage
 
-    def _progress(self, seen: Described) -> Iterator[str]:
-        begun, now = _moment(seen, "TransformStartTime"), self.services.clock()
-        if self.output is None or self.total < FEWEST or begun is None or now < self._next:
+    def _progress(self) -> Iterator[str]:
+        now = self.services.clock()
+        if self.folder is None or now < self._next:
             return
         self._next = now + INTERVAL
         try:
-            done = self._done(self.output, seen["TransformStartTime"])
+            target = self._target or _Target.read(self.services, self.job_name, self.folder)
+            done = target.done(self.services) if target.total >= FEWEST else 0
         except BatchTransformError as error:
             log.debug("progress cannot be told: %s", error)
             return
-        yield f"Transform job {self.job_name}: {forecast(done, self.total, begun, now, self._looks)}"
-        self._looks.append((now, done))
-
-    def _done(self, output: S3Uri, begun: datetime) -> int:
-        """Count what was written since the job began. S3's clock and SageMaker's may differ: this is no proof."""
-        objects = self.services.store.objects(output.as_folder())
-        return sum(one.last_modified is not None and one.last_modified >= begun for one in objects)
+        self._target = target
+        if done:
+            yield f"Transform job {self.job_name}: {forecast(done, target.total, target.begun, now, self._looks)}"
+            self._looks.append((now, done))
 
 
-def _moment(seen: Described, name: str) -> float | None:
-    moment = seen.get(name)
-    return moment.timestamp() if moment else None
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """How many objects were sent, where their outputs come, and by S3's clock since when; `begun` is when we looked."""
+
+    total: int
+    output: S3Uri
+    since: str
+    begun: float
+
+    @classmethod
+    def read(cls, services: Services, job_name: str, folder: S3Uri) -> _Target:
+        ledger = Ledger.of(services.store, folder)
+        written, since = ledger.intent(job_name), ledger.announced(job_name)
+        total = _sent(written.intent) if written else 0
+        output = S3Uri.parse(written.intent.output) if written else folder
+        return cls(total, output, since or "", services.clock())
+
+    def done(self, services: Services) -> int:
+        """Count what came since; who else writes below the prefix is counted too, since this is no proof."""
+        objects = services.store.objects(self.output.as_folder())
+        return sum(one.last_modified is not None and one.last_modified.isoformat() > self.since for one in objects)
+
+
+def _sent(intent: Intent) -> int:
+    return sum(one.done is None for one in intent.objects)

@@ -250,7 +250,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         limits = self._limits(started.described or (started.intent.request if started.intent else {}))
         if self.deferrable:
             self._defer(started, limits, context)
-        follower = Follower.of(self.services, started.job_name, started.intent, logs=self.logs)
+        follower = Follower.of(self.services, started.job_name, started.folder, logs=self.logs)
         with self.stopping(started.job_name, context):
             return wait(
                 self.services,

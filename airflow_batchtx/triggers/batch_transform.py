@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_batchtx.control.waiting import POLL_INTERVAL
 from airflow_batchtx.errors import BatchTransformError, JobTimedOut
-from airflow_batchtx.triggers.reports import LogReport, Report, interval, told
+from airflow_batchtx.triggers.reports import JobReport, Report, interval, told
 from airflow_batchtx.triggers.sharing import Once, shared
 from airflow_batchtx.triggers.watcher import CALLS_PER_SECOND, Watcher
 
@@ -136,7 +136,7 @@ class BatchTransformTrigger(BaseTrigger):
         )
         end = asyncio.ensure_future(wait)
         try:
-            async for line in told(end, self.reports, interval()):
+            async for line in told(end, self.reports, interval(logs=self.arguments["logs"])):
                 self.log.info("%s", line)
             return await end
         finally:
@@ -145,7 +145,8 @@ class BatchTransformTrigger(BaseTrigger):
     @cached_property
     def reports(self) -> Sequence[Report]:
         """What the task's log is told while the job runs."""
-        return [LogReport(self._services, self.arguments["job_name"])] if self.arguments["logs"] else []
+        job_name, record, logs = (self.arguments[name] for name in ("job_name", "record", "logs"))
+        return [JobReport(self._services, job_name, record, logs)] if record or logs else []
 
     # ---------------------------------------------------------------------------------------- what triggers share
 

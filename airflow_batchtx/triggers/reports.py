@@ -10,13 +10,14 @@ from weakref import WeakSet
 
 from airflow_batchtx.control.following import Follower
 from airflow_batchtx.control.services import Services
+from airflow_batchtx.spec.uri import S3Uri
 
 # What is new since the last call; it may block, and is called in a thread, by one at a time.
 Report: TypeAlias = Callable[[], Iterable[str]]
 
-# Seconds from one look at what there is to tell to the next, and how many of them each job adds whose log is followed:
-# the calls for logs that an account takes are those of all.
-INTERVAL, SHARE = 5.0, 0.2
+# Seconds from one look at what there is to tell to the next, and how many of them each job adds that is followed: the
+# calls that an account takes, and the threads of this process, are those of all.
+LOGS_INTERVAL, PROGRESS_INTERVAL, SHARE = 5.0, 60.0, 0.2
 
 
 async def told(end: asyncio.Future[Any], reports: Sequence[Report], interval: float) -> AsyncIterator[str]:
@@ -44,15 +45,20 @@ def _lines(report: Report) -> list[str]:
     return list(report())
 
 
-_followed: WeakSet[LogReport] = WeakSet()
+_followed: WeakSet[JobReport] = WeakSet()
 
 
 @dataclass(eq=False)
-class LogReport:
-    """Tells what a job's containers print. `services` is called at the first report: it may make clients."""
+class JobReport:
+    """Tells how far a job is, by its control folder `record`, and with `logs` what its containers print.
+
+    `services` is called at the first report: it may make clients.
+    """
 
     services: Callable[[], Services]
     job_name: str
+    record: str | None = None
+    logs: bool = False
     _follower: Follower | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -61,10 +67,11 @@ class LogReport:
     def __call__(self) -> Iterator[str]:
         """Give the lines that are new."""
         if self._follower is None:
-            self._follower = Follower.of(self.services(), self.job_name, None, logs=True)
-        return self._follower.lines(None)
+            folder = S3Uri.parse(self.record) if self.record else None
+            self._follower = Follower.of(self.services(), self.job_name, folder, logs=self.logs)
+        return self._follower.lines()
 
 
-def interval() -> float:
-    """Give the seconds between two reports, by how many logs are followed in this process."""
-    return INTERVAL + SHARE * len(_followed)
+def interval(*, logs: bool) -> float:
+    """Give the seconds between two reports, by how many jobs are followed in this process."""
+    return (LOGS_INTERVAL if logs else PROGRESS_INTERVAL) + SHARE * len(_followed)

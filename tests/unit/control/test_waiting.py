@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batchtx.errors import JobAlgorithmError, JobFailed, JobStopped, JobTimedOut
-from airflow_batchtx.control.waiting import Watch, ended, named, outcome, result
-from airflow_batchtx.spec.prepared import PreparedInput
-from tests.fake_sagemaker import CREATED, FakeSageMaker
+from airflow_batchtx.control.waiting import Watch, ended, named, waited
+from airflow_batchtx.errors import InvalidInput, JobTimedOut
+from tests.fake_sagemaker import CREATED
 
 NOW = CREATED.timestamp()
 RUNNING = {"TransformJobStatus": "InProgress", "CreationTime": CREATED}
@@ -76,52 +75,22 @@ def test_a_failed_look_is_no_end() -> None:
     assert not ended(None)
 
 
-def described(status: str, reason: str = "") -> dict[str, Any]:
-    fake = FakeSageMaker(reason=reason)
-    fake.add("nightly", [status])
-    return fake.describe_transform_job(TransformJobName="nightly")
+def test_every_look_that_finds_a_job_running_is_reported_and_none_ends_the_wait() -> None:
+    ended_job = {**RUNNING, "TransformJobStatus": "Completed"}
+    looks, reported, naps = iter([RUNNING, None, RUNNING, ended_job]), list[Any](), list[float]()
+
+    found = waited(lambda: next(looks), watch(NOW + 900), sleep=naps.append, report=reported.append)
+
+    assert found is ended_job
+    assert reported == [RUNNING, None, RUNNING]
+    assert len(naps) == 3
 
 
-def test_a_completed_job_gives_its_result() -> None:
-    found = outcome(described("Completed"))
+def test_a_job_is_looked_at_once_even_where_its_time_is_over() -> None:
+    ended_job = {**RUNNING, "TransformJobStatus": "Failed"}
 
-    assert (found.job_name, found.status, found.output) == ("nightly", "Completed", "s3://b/out/")
-    assert (found.provisioning_seconds, found.transform_seconds, found.instance_seconds) == (180, 120, 240)
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "kind"),
-    [
-        ("Stopped", "", JobStopped),
-        ("Failed", "AlgorithmError: See job logs for more information", JobAlgorithmError),
-        ("Failed", "", JobFailed),
-    ],
-)
-def test_any_other_end_is_a_failure(status: str, reason: str, kind: type) -> None:
-    with pytest.raises(JobFailed) as caught:
-        outcome(described(status, reason))
-
-    assert type(caught.value) is kind
-    assert caught.value.reason == reason
-
-
-PREPARED = PreparedInput(
-    input="s3://b/in/", manifest="s3://b/in/_manifest.json", content_type="text/csv", split_type="Line",
-    assemble_with="Line", shards=3, rows=1000,
-)  # fmt: skip
-
-
-def test_a_prepared_input_lends_its_counts_to_the_job_that_read_it() -> None:
-    found = result(described("Completed"), PREPARED)
-
-    assert (found.prepared, found.rows, found.objects) == ("s3://b/in/_manifest.json", 1000, 3)
-
-
-def test_a_job_that_read_something_else_does_not_borrow_them() -> None:
-    other = PreparedInput.read({**PREPARED.to_dict(), "input": "s3://b/other/"})
-
-    assert result(described("Completed"), other).prepared is None
+    assert waited(lambda: ended_job, watch(NOW + 900, deadline=NOW), sleep=lambda _: None) is ended_job
 
 
 def test_a_job_is_named_by_its_name_or_by_its_result() -> None:
-    assert named("nightly") == named(result(described("Completed")).to_dict()) == "nightly"
+    assert named("nightly") == named({"job_name": "nightly", "status": "Completed"}) == "nightly"

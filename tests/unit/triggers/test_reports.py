@@ -10,7 +10,7 @@ import pytest
 
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.sagemaker.joblogs import JobLogs
-from airflow_batchtx.triggers.reports import LogReport, interval, told
+from airflow_batchtx.triggers.reports import JobReport, interval, told
 from tests.fake_sagemaker import refusal
 from tests.virtual_time import VirtualLoop, run_in_no_time
 
@@ -79,22 +79,22 @@ def test_a_jobs_log_is_told_line_by_line() -> None:
         made.append(1)
         return services(Cloud())
 
-    assert lines(LogReport(make, "nightly")) == ["[i-1] Loading the model"]
+    assert lines(JobReport(make, "nightly", logs=True)) == ["[i-1] Loading the model"]
     assert len(made) == 1
 
 
 def test_a_log_that_may_not_be_read_is_told_once() -> None:
     (told_once,) = lines(
-        LogReport(lambda: services(Cloud(refusal("DescribeLogStreams", "AccessDeniedException"))), "nightly")
+        JobReport(lambda: services(Cloud(refusal("DescribeLogStreams", "AccessDeniedException"))), "nightly", logs=True)
     )
 
     assert "logs" in told_once
 
 
 def test_the_more_logs_are_followed_the_longer_are_the_pauses() -> None:
-    before = interval()
-    reports = [LogReport(lambda: services(Cloud()), "nightly") for _ in range(100)]
+    before = interval(logs=True)
+    reports = [JobReport(lambda: services(Cloud()), "nightly", logs=True) for _ in range(100)]
 
-    assert interval() == pytest.approx(before + 20)
+    assert interval(logs=True) == pytest.approx(before + 20)
     del reports
-    assert interval() == pytest.approx(before)
+    assert interval(logs=True) == pytest.approx(before)
