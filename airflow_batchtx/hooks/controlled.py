@@ -15,6 +15,7 @@ from airflow_batchtx.control.ending import Ending
 from airflow_batchtx.control.limits import stop
 from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
+from airflow_batchtx.control.waiting import POLL_INTERVAL
 from airflow_batchtx.errors import WaitInterrupted
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.retrying import RETRY_POLICY
@@ -27,6 +28,11 @@ from airflow_batchtx.spec.prices import PriceTable
 NAP = 0.25
 # Seconds that a trigger has to tell of a deadline by itself, before Airflow ends the deferral.
 GRACE = 120.0
+
+
+def configured_interval() -> float:
+    """Give the longest pause between two looks at a job, in seconds, where a task says nothing of it."""
+    return conf.getfloat("batchtx", "poll_interval", fallback=POLL_INTERVAL)
 
 
 class ControlledOperator(ConnectedOperator):

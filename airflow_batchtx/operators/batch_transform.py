@@ -18,7 +18,7 @@ from airflow_batchtx.control.following import Follower
 from airflow_batchtx.control.ledger import Ledger, default_prefix
 from airflow_batchtx.control.limits import Limits, enforced, looked, outwait, stop, wait
 from airflow_batchtx.control.models import ensure_model, forget
-from airflow_batchtx.control.waiting import POLL_INTERVAL, ended, named
+from airflow_batchtx.control.waiting import ended, named
 from airflow_batchtx.errors import (
     EmptyInput,
     InvalidJob,
@@ -29,7 +29,7 @@ from airflow_batchtx.errors import (
     Problem,
     refuse,
 )
-from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
@@ -73,7 +73,8 @@ class BatchTransformOperator(Traced, ControlledOperator):
         its content. With `delete_model` it is this work's own, and deleted once the job has ended.
     :param deferrable: wait in a triggerer, without a worker slot; by default as `[operators] default_deferrable` says.
     :param wait_for_completion: False returns once the job exists.
-    :param poll_interval: the longest pause between two looks at the job, in seconds.
+    :param poll_interval: the longest pause between two looks at the job, in seconds; by default `[batchtx]
+        poll_interval`.
     :param include: patterns of paths below the input prefix, in which `*` stands for any text; only those are sent.
     :param exclude: patterns of those that are not. Names beginning with `_` or `.` never are.
     :param on_existing: what to do with the task's own Completed job after a clear: "reuse" it if neither input, model
@@ -118,7 +119,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         delete_model: bool = False,
         deferrable: bool | None = None,
         wait_for_completion: bool = True,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float | None = None,
         include: Any = (),
         exclude: Any = (),
         on_existing: Any = "reuse",
@@ -161,7 +162,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         self.delete_model = delete_model
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
         self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
+        self.poll_interval = configured_interval() if poll_interval is None else poll_interval
         self.namespace = namespace
         self.control_prefix = control_prefix
         self.logs = logs
@@ -416,14 +417,14 @@ class BatchTransformStopOperator(ControlledOperator):
         *,
         job_name: Text | Mapping[str, Any],
         wait_for_completion: bool = True,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float | None = None,
         timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.job_name = job_name
         self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
+        self.poll_interval = configured_interval() if poll_interval is None else poll_interval
         self.timeout = timeout
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
