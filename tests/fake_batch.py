@@ -1,4 +1,4 @@
-"""A SageMaker in memory whose jobs read and write objects in an S3 in memory, in a time that only tests let pass."""
+"""A SageMaker in memory whose jobs read and write objects, and a world of it in which time passes as tests let it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import ObjectStore
 from tests.fake_sagemaker import CREATED, REQUEST, FakeSageMaker, refusal
 from tests.fakes import InMemoryStore
 
@@ -33,9 +34,7 @@ class FakeBatch(FakeSageMaker):
     `sent` counts how often each object was transformed. `model` is what DescribeModel answers.
     """
 
-    def __init__(
-        self, store: InMemoryStore, life: Sequence[str] = ("InProgress", "Completed"), reason: str = ""
-    ) -> None:
+    def __init__(self, store: ObjectStore, life: Sequence[str] = ("InProgress", "Completed"), reason: str = "") -> None:
         super().__init__(life, reason)
         self.store = store
         self.model: dict[str, Any] = {"ModelName": "churn", "PrimaryContainer": {"Image": "churn:1"}}
@@ -53,6 +52,7 @@ class FakeBatch(FakeSageMaker):
         endpoint_url = "https://api.sagemaker.us-east-1.amazonaws.com"
 
     def describe_model(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("DescribeModel", request["ModelName"]))
         if self.trouble["DescribeModel"]:
             raise self.trouble["DescribeModel"].pop(0)
         return self.model

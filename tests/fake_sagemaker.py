@@ -126,16 +126,19 @@ class FakeHook(BatchTransformHook):
         self.conn = client
 
 
+# What each operation is on a boto3 client, and so on a fake one.
 OPERATIONS = {
-    "CreateTransformJob": FakeSageMaker.create_transform_job,
-    "DescribeTransformJob": FakeSageMaker.describe_transform_job,
-    "ListTransformJobs": FakeSageMaker.list_transform_jobs,
-    "StopTransformJob": FakeSageMaker.stop_transform_job,
+    "CreateTransformJob": "create_transform_job",
+    "DescribeModel": "describe_model",
+    "DescribeTransformJob": "describe_transform_job",
+    "ListTransformJobs": "list_transform_jobs",
+    "StopTransformJob": "stop_transform_job",
 }
+TIMES = ("CreationTimeAfter",)
 
 
 class AwsJson(BaseHTTPRequestHandler):
-    """AWS JSON 1.1, as much of it as boto3 needs."""
+    """AWS JSON 1.1, as much of it as boto3 needs; operations that the fake lacks fail."""
 
     protocol_version = "HTTP/1.1"
 
@@ -144,10 +147,12 @@ class AwsJson(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_POST(self) -> None:
-        operation = OPERATIONS[self.headers["X-Amz-Target"].partition(".")[2]]
+        operation = getattr(self.sagemaker, OPERATIONS[self.headers["X-Amz-Target"].partition(".")[2]])
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        for name in request.keys() & TIMES:
+            request[name] = datetime.fromtimestamp(request[name], timezone.utc)
         try:
-            status, answer = 200, operation(self.sagemaker, **request)
+            status, answer = 200, operation(**request)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             answer = {"__type": error.response["Error"]["Code"], "Message": error.response["Error"]["Message"]}

@@ -45,11 +45,14 @@ def to_end(
         started = start()
 
 
-def next_try(postponed: Postponed, policy: Policy, waited: float, chance: float) -> float:
-    """Give the seconds until a job that was postponed is tried again; `chance` is a number from 0 to 1, for jitter.
+def next_try(
+    postponed: Postponed, policy: Policy, waited: float, chance: float, *, pause: float = QUOTA_PAUSE
+) -> float:
+    """Give the seconds until a job that was postponed is tried again: `pause`, give or take half.
 
-    What keeps the job out is raised where it has been `waited` for long enough, in seconds.
+    `chance` is a number from 0 to 1, for that jitter. What keeps the job out is raised where it has been `waited` for
+    long enough, in seconds.
     """
     if waited >= policy.quota_timeout:
         raise postponed.__cause__ if isinstance(postponed.__cause__, Exception) else postponed
-    return QUOTA_PAUSE * (0.5 + chance)
+    return pause * (0.5 + chance)

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from airflow_batchtx.control import submission
 from airflow_batchtx.control.assignment import Assignment, Origin, Started
+from airflow_batchtx.control.course import QUOTA_PAUSE, next_try, to_end
 from airflow_batchtx.control.following import Follower
 from airflow_batchtx.control.ledger import Ledger, default_prefix
 from airflow_batchtx.control.limits import Limits, enforced, looked, outwait, stop, wait
@@ -51,9 +52,7 @@ from airflow_batchtx.triggers.batch_transform import TIMED_OUT, UNKNOWN, BatchTr
 Job: TypeAlias = "TransformJob | Mapping[str, Any] | Reference | str"
 Model: TypeAlias = "ModelDefinition | Mapping[str, Any] | Reference | str | None"
 
-# Seconds between two tries to create a job that a quota keeps out, give or take half.
-QUOTA_PAUSE = 60.0
-MODEL_NAME, OUTPUT, INSTANCE_TYPE = (BY_NAME[name].path for name in ("model_name", "output", "instance_type"))
+MODEL_NAME, OUTPUT = (BY_NAME[name].path for name in ("model_name", "output"))
 
 
 class BatchTransformOperator(Traced, ControlledOperator):
@@ -110,6 +109,9 @@ class BatchTransformOperator(Traced, ControlledOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json", "model": "json", "prices": "json"}
     operator_extra_links = LINKS
     ui_color = "#ff9900"
+    # Seconds between two tries to create a job that a quota keeps out, give or take half. Airflow fails a try that is
+    # back before its worker has told of the end of the last one: 30 at the least, with that half taken away.
+    quota_pause: float = QUOTA_PAUSE
 
     def __init__(  # noqa: PLR0913 - a task's options, by name only
         self,
@@ -236,16 +238,13 @@ class BatchTransformOperator(Traced, ControlledOperator):
 
     def _to_end(self, started: Started, context: Context) -> dict[str, Any]:
         """Wait for the job, and for those after it on other instance types where there is no capacity for its own."""
-        while True:
-            described = started.described
-            if not ended(described):
-                described = self._waited(started, context)
-            try:
-                return self._concluded(started, described, context)
-            except JobCapacityError:
-                if self._policy.next_instance_type(wire.at(described, INSTANCE_TYPE)) is None:
-                    raise
-            started = self._started(context)
+        return to_end(
+            started,
+            self._policy,
+            start=lambda: self._started(context),
+            wait=lambda running: self._waited(running, context),
+            conclude=lambda over, described: self._concluded(over, described, context),
+        )
 
     def _waited(self, started: Started, context: Context) -> Described:
         limits = self._limits(started.described or (started.intent.request if started.intent else {}))
@@ -384,11 +383,10 @@ class BatchTransformOperator(Traced, ControlledOperator):
         """Come again later without a worker slot; give up what has waited for too long."""
         now = datetime.fromtimestamp(self.services.clock(), timezone.utc)
         since = context["ti"].get_first_reschedule_date(context) or now
-        if (now - since).total_seconds() >= self._policy.quota_timeout:
-            return postponed.__cause__ if isinstance(postponed.__cause__, Exception) else postponed
-        self.log.warning("%s. Trying again in about %d s.", postponed, QUOTA_PAUSE)
-        pause = timedelta(seconds=QUOTA_PAUSE * (0.5 + random.random()))  # noqa: S311
-        return AirflowRescheduleException(now + pause)  # type: ignore[no-untyped-call]
+        waited = (now - since).total_seconds()
+        pause = next_try(postponed, self._policy, waited, random.random(), pause=self.quota_pause)  # noqa: S311
+        self.log.warning("%s. Trying again in about %.0f s.", postponed, pause)
+        return AirflowRescheduleException(now + timedelta(seconds=pause))  # type: ignore[no-untyped-call]
 
     def _stopped_late(self, described: Described) -> JobTimedOut:
         """Stop a job for which the time of this try is over."""

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
-from tests.fake_sagemaker import FakeSageMaker, served
+from airflow_batchtx.sagemaker.joblogs import GROUP
+from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.prepared import INPUT_PATH
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.s3 import S3Store
+from tests.conftest import aws_session, s3_client_of
+from tests.fake_batch import FakeBatch
+from tests.fake_sagemaker import REQUEST, served
 
 BUNDLE = "testing"
 
@@ -69,14 +80,42 @@ def finished(dag: DAG) -> Finished:
     return found
 
 
+class SpeakingBatch(FakeBatch):
+    """Its jobs that fail say in a real CloudWatch that the model refused their first object."""
+
+    def __init__(self, store: ObjectStore, logs: Any) -> None:
+        super().__init__(store)
+        self.logs = logs
+        self.clock = time.time
+
+    def add(self, name: str, life: Sequence[str], request: Mapping[str, Any] = REQUEST) -> None:
+        super().add(name, life, request)
+        if "Failed" in life:
+            self._say(name, next(self.store.objects(S3Uri.parse(wire.at(request, INPUT_PATH)))).uri)
+
+    def _say(self, name: str, refused: S3Uri) -> None:
+        place = {"logGroupName": GROUP, "logStreamName": f"{name}/i-0123456789abcdef0-1795435200/data-log"}
+        with suppress(self.logs.exceptions.ResourceAlreadyExistsException):
+            self.logs.create_log_group(logGroupName=GROUP)
+        self.logs.create_log_stream(**place)
+        about = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S}.000:[sagemaker logs]: {refused.bucket}/{refused.key}"
+        texts = [f"{about}: {said}" for said in ("ClientError: 400", "", "Message:", "no column x")]
+        now = int(time.time() * 1000)
+        self.logs.put_log_events(logEvents=[{"timestamp": now, "message": text} for text in texts], **place)
+
+
 @pytest.fixture
-def sagemaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSageMaker]:
-    """A SageMaker that this process reaches as it would reach any: by its environment."""
-    fake = FakeSageMaker()
+def sagemaker(monkeypatch: pytest.MonkeyPatch, s3_endpoint: str, bucket: str) -> Iterator[FakeBatch]:
+    """A SageMaker that this process reaches as it would reach any, by its environment, and `in/` of a bucket for it."""
+    store = S3Store(s3_client_of(s3_endpoint))
+    for name in "abc":
+        store.put(S3Uri(bucket, f"in/{name}.csv"), b"1,2\n")
+    fake = SpeakingBatch(store, aws_session().client("logs", endpoint_url=s3_endpoint))
     with served(fake) as url:
         environment = {
-            "AWS_ENDPOINT_URL_SAGEMAKER": url, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing", "NO_PROXY": "127.0.0.1", "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            "AWS_ENDPOINT_URL": s3_endpoint, "AWS_ENDPOINT_URL_SAGEMAKER": url, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "NO_PROXY": "127.0.0.1",
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
         }  # fmt: skip
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
