@@ -41,6 +41,8 @@ class Contents:
 
 def read(file: Path, *, dag_id: str | None = None, task_id: str | None = None) -> Contents:
     """Let Airflow read a DAG file; InvalidInput where Airflow is missing, or there is no such task in the file."""
+    if not file.is_file():
+        raise _unreadable(file, "does not exist", "Look at the path.")
     if find_spec("airflow") is None:
         raise _unreadable(file, "needs Airflow, which is not installed", "Install it: pip install apache-airflow")
     answer = _asked(file)

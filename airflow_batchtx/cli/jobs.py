@@ -73,6 +73,7 @@ def run(  # noqa: PLR0913, PLR0917 options are arguments to typer
             if policy.on_empty is OnEmpty.FAIL:
                 raise
             typer.secho(str(empty), err=True, fg="yellow")
+            _shown(None, {}, as_json=as_json)
             return
     _shown(result.to_dict(), showing.result_rows(result), as_json=as_json)
 
