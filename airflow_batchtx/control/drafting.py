@@ -65,11 +65,20 @@ def inputs_of(
     """Find the input objects, and choose among them."""
     source = wire.at(request, INPUT_PATH)
     if prepared is not None:
+        refuse(InvalidJob, "job control", _patterns_beside(prepared, policy))
         return _prepared(store, prepared)
     if wire.at(request, BY_NAME["s3_data_type"].path) == S3DataType.MANIFEST_FILE:
         return _named(store, address(source), policy)
     prefixes = [address(text) for text in (source if isinstance(source, list) else [source])]
     return select(prefixes, _found(_listed(store, prefixes)), include=policy.include, exclude=policy.exclude)
+
+
+def _patterns_beside(prepared: PreparedInput, policy: Policy) -> Iterator[Problem]:
+    """Find patterns that would keep rows out which a prepare task has counted."""
+    for name, patterns in (("include", policy.include), ("exclude", policy.exclude)):
+        if patterns:
+            rule = f"chooses among objects, but {prepared.input} was prepared, and all of it is input"
+            yield Problem(name, list(patterns), rule, "Leave it out, or choose in the prepare task.")
 
 
 def heads(store: ObjectStore, request: Mapping[str, Any], inputs: InputSet) -> tuple[bytes, ...]:

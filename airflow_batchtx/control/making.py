@@ -72,14 +72,21 @@ class Maker:
 
     def _nothing_to_send(self, prior: Intent, pinned: tuple[PinnedObject, ...], draft: Draft) -> Started:
         log.info("Job %s and those before it wrote every output: there is nothing to send", prior.job_name)
-        described = self.services.jobs.describe(prior.job_name)
+        described, prepared = self.services.jobs.describe(prior.job_name), self.assignment.prepared
         return Started(
             job_name=prior.job_name,
             job_arn=described["TransformJobArn"],
             origin=Origin.REUSED,
             folder=self.ledger.folder(prior.job_name),
             output=self.assignment.output,
-            intent=replace(prior, objects=pinned, work=draft.work, epoch=self.assignment.epoch),
+            intent=replace(
+                prior,
+                objects=pinned,
+                work=draft.work,
+                epoch=self.assignment.epoch,
+                prepared=prepared.manifest if prepared else None,
+                rows=prepared.rows if prepared else None,
+            ),
             described=described,
         )
 

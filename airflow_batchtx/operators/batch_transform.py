@@ -16,7 +16,7 @@ from airflow_batchtx.control import submission
 from airflow_batchtx.control.assignment import Assignment, Origin, Started
 from airflow_batchtx.control.course import QUOTA_PAUSE, next_try, to_end
 from airflow_batchtx.control.following import Follower
-from airflow_batchtx.control.ledger import Ledger, default_prefix
+from airflow_batchtx.control.ledger import Ledger
 from airflow_batchtx.control.limits import Limits, enforced, looked, outwait, stop, wait
 from airflow_batchtx.control.models import ensure_model, forget
 from airflow_batchtx.control.waiting import ended, named
@@ -30,7 +30,7 @@ from airflow_batchtx.errors import (
     Problem,
     refuse,
 )
-from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval, control_place
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
@@ -319,7 +319,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
             request=request,
             prepared=prepared,
             policy=self._policy,
-            control=self._control(request),
+            control=control_place(S3Uri.parse(wire.at(request, OUTPUT)), self.control_prefix),
             tags=automatic_tags(request, identity) if self.tag_jobs else {},
             model_created=model if self.delete_model else None,
         )
@@ -334,11 +334,6 @@ class BatchTransformOperator(Traced, ControlledOperator):
             run_id=ti.run_id,
             map_index=ti.map_index,
         )
-
-    def _control(self, request: wire.Request) -> S3Uri:
-        chosen = self.control_prefix or conf.get("batchtx", "control_prefix", fallback=None)
-        output = S3Uri.parse(wire.at(request, OUTPUT))
-        return S3Uri.parse(str(chosen)).as_folder() if chosen else default_prefix(output)
 
     def _limits(self, described: Mapping[str, Any]) -> Limits:
         return Limits.of(self._policy, self.price_table, self.services.jobs.region, described)
