@@ -94,3 +94,9 @@ def test_a_job_is_looked_at_once_even_where_its_time_is_over() -> None:
 
 def test_a_job_is_named_by_its_name_or_by_its_result() -> None:
     assert named("nightly") == named({"job_name": "nightly", "status": "Completed"}) == "nightly"
+
+
+@pytest.mark.parametrize("job", [None, "", {}, {"job_name": ""}, {"job_name": None}, ["nightly"], 7])
+def test_what_names_no_job_is_refused(job: object) -> None:
+    with pytest.raises(InvalidInput):
+        named(job)
