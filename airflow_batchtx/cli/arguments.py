@@ -36,7 +36,7 @@ def since(text: str, now: datetime) -> datetime:
     if _DURATION.fullmatch(text.strip()):
         return now - timedelta(seconds=seconds(text))
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))  # which Python 3.10 does not read
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is no time: give 2h, 7d or 2026-11-30T08:00", param_hint="--since"

@@ -13,8 +13,7 @@ from rich.text import Text
 from airflow_batchtx.cli.connection import Connection
 from airflow_batchtx.cli.dags import Contents, Named
 from airflow_batchtx.control.checking import Account, Findings, offline, online, reachable
-from airflow_batchtx.errors import InvalidInput, Problem
-from airflow_batchtx.spec.prices import PriceTable
+from airflow_batchtx.errors import InvalidInput, Problem, in_brief
 
 _LATER = Problem("job", None, "is only known when the task runs", "It is checked then, before anything is paid for.")
 
@@ -67,9 +66,9 @@ class Report:
         }
 
 
-def check(contents: Contents, connect: Callable[[], Connection], *, prices: PriceTable, ask: bool | None) -> Report:
+def check(contents: Contents, connect: Callable[[], Connection], *, ask: bool | None) -> Report:
     """Look at the jobs of a file. `ask` says whether to ask AWS; None: if there are credentials and it answers."""
-    account, why_not = (None, "--offline") if ask is False else _account(connect, prices, sure=bool(ask))
+    account, why_not = (None, "--offline") if ask is False else _account(connect, sure=bool(ask))
     jobs = [Checked(one.name, _findings(one, account)) for one in contents.jobs]
     return Report(contents.file, jobs, account is not None, why_not, contents.problems)
 
@@ -80,7 +79,7 @@ def _findings(one: Named, account: Account | None) -> Findings:
     return online(one.subject, account) if account else offline(one.subject)
 
 
-def _account(connect: Callable[[], Connection], prices: PriceTable, *, sure: bool) -> tuple[Account | None, str]:
+def _account(connect: Callable[[], Connection], *, sure: bool) -> tuple[Account | None, str]:
     """Reach AWS; where that is not sure to be wanted, give why it cannot be."""
     try:
         connection = connect()
@@ -88,7 +87,7 @@ def _account(connect: Callable[[], Connection], prices: PriceTable, *, sure: boo
         if sure:
             raise
         return None, error.problems[0].rule
-    account = Account(services=connection.services, client=connection.client, prices=prices)
+    account = Account(services=connection.services, client=connection.client)
     if sure:
         return account, ""
     if not connection.signed:
@@ -116,7 +115,7 @@ def _table(found: Sequence[tuple[str, str, Problem]]) -> Table:
         table.add_column(title, overflow="fold")
     for name, kind, problem in found:
         style = "red" if kind == "problem" else "yellow"
-        value = "" if problem.value is None else str(problem.value)
+        value = "" if problem.value is None else in_brief(str(problem.value))
         shown = name if name != before else ""
         row = (Text(shown), Text(kind, style=style), *map(Text, (problem.field, value, problem.rule, problem.remedy)))
         table.add_row(*row)

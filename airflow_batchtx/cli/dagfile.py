@@ -29,7 +29,9 @@ from airflow_batchtx.spec.templates import Reference, is_open
 # Pieces of one mapped task that are looked at.
 _PIECES = 1_000
 _UNKNOWN = "{{ known when it runs }}"
-_NAMES = ("job", "model", "control_prefix", *policy.OPTIONS)
+# Arguments that Airflow's configuration gives where a task does not.
+_CONFIGURED = ("control_prefix", "prices")
+_NAMES = ("job", "model", *_CONFIGURED, *policy.OPTIONS)
 
 Values = Mapping[str, Any]
 
@@ -94,9 +96,7 @@ def _known(values: Values) -> dict[str, Any]:
     return {
         "job": _plain(job),
         "model": _plain(model.to_dict() if isinstance(model, ModelDefinition) else model),
-        "control_prefix": _plain(
-            values.get("control_prefix") or conf.get("batchtx", "control_prefix", fallback=None) or None
-        ),
+        **{name: _plain(values.get(name) or conf.get("batchtx", name, fallback=None) or None) for name in _CONFIGURED},
         "options": {name: _plain(values[name]) for name in policy.OPTIONS if name in values},
     }
 

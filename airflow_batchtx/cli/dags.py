@@ -90,7 +90,13 @@ def _subject(task: Mapping[str, Any]) -> Subject | None:
     request, model = _mapping(task["job"]), _mapping(task["model"])
     if request is None:
         return None
-    return Subject(request=request, options=task["options"], control_prefix=task["control_prefix"], model=model)
+    return Subject(
+        request=request,
+        options=task["options"],
+        control_prefix=task["control_prefix"],
+        model=model,
+        prices=task["prices"],
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:

@@ -103,17 +103,19 @@ def check(  # noqa: PLR0913, PLR0917 options are arguments to typer
     """
     from airflow_batchtx.cli import checks, dags, documents, showing
     from airflow_batchtx.control.checking import Subject
-    from airflow_batchtx.control.prices import price_table
 
     if file.endswith(".py"):
         contents = dags.read(Path(file), dag_id=dag_id, task_id=task_id)
     else:
         subject = Subject(
-            request=documents.request_of(file), options=control.options, control_prefix=place.control_prefix
+            request=documents.request_of(file),
+            options=control.options,
+            control_prefix=place.control_prefix,
+            prices=place.prices,
         )
         contents = dags.Contents(file, [dags.Named(file, subject)])
     with showing.telling(_console(), logging.ERROR):
-        report = checks.check(contents, lambda: ctx.obj(aws), prices=price_table(place.prices), ask=online)
+        report = checks.check(contents, lambda: ctx.obj(aws), ask=online)
     if as_json:
         showing.as_json(report.to_dict())
     else:
@@ -140,9 +142,10 @@ def list_(
     """
     from airflow_batchtx.cli import listing, showing
 
-    now = datetime.now(timezone.utc)
+    services = ctx.obj(aws).services
+    now = datetime.fromtimestamp(services.clock(), timezone.utc)
     jobs = listing.found(
-        ctx.obj(aws).services.jobs,
+        services.jobs,
         limit=limit,
         created_after=since(since_, now) if since_ else None,
         status=status.value if status else None,
@@ -173,16 +176,13 @@ def status(
     from airflow_batchtx.control.prices import price_table
     from airflow_batchtx.control.standing import standing
 
+    services, prices = ctx.obj(aws).services, price_table(place.prices)
     with showing.telling(_console()):
-        found = standing(
-            ctx.obj(aws).services,
-            job_name,
-            control_prefix=place.control_prefix,
-            prices=price_table(place.prices),
-        )
+        found = standing(services, job_name, control_prefix=place.control_prefix, prices=prices)
     why = str(found.error) if found.error else None
     machine = {**found.result.to_dict(), "error": why, "note": found.note or None}
-    _shown(machine, {**showing.result_rows(found.result), "Why": why, "Note": found.note}, as_json=as_json)
+    people = {**showing.result_rows(found.result, services.clock()), "Why": why, "Note": found.note}
+    _shown(machine, people, as_json=as_json)
     if exit_code:
         raise typer.Exit(OF_STATUS[found.result.status])
 
@@ -215,7 +215,6 @@ def logs(
 def stop(
     ctx: typer.Context,
     job_name: JobName,
-    place: Place,
     aws: Aws,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
     as_json: Json = False,
@@ -227,14 +226,14 @@ def stop(
     from airflow_batchtx.cli import showing
     from airflow_batchtx.control import limits
     from airflow_batchtx.control.ending import Ending
-    from airflow_batchtx.control.prices import price_table
+    from airflow_batchtx.control.prices import shipped
     from airflow_batchtx.spec.policy import Policy
 
     services = ctx.obj(aws).services
     with showing.telling(_console(), logging.INFO):
         limits.stop(services, job_name)
         described = limits.outwait(services, job_name) if wait else services.jobs.describe(job_name)
-    result = Ending(services=services, policy=Policy(), prices=price_table(place.prices)).result(described, None)
+    result = Ending(services=services, policy=Policy(), prices=shipped()).result(described, None)
     _shown(result.to_dict(), showing.result_rows(result), as_json=as_json)
 
 

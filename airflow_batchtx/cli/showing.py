@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_batchtx.spec.enums import JobStatus
+from airflow_batchtx.spec.lifecycle import is_final
 from airflow_batchtx.spec.result import TransformResult
 
 COLOURS: Mapping[str, str] = {
@@ -62,16 +63,19 @@ def status_of(status: str) -> Text:
     return Text(status, style=COLOURS.get(status, ""))
 
 
-def result_rows(result: TransformResult) -> dict[str, Any]:
-    """Say for people what there is to say of a job."""
+def result_rows(result: TransformResult, now: float | None = None) -> dict[str, Any]:
+    """Say for people what there is to say of a job; of one that runs, by `now` in seconds since the epoch."""
     money = f"{result.cost:.4f} {result.currency} (price of {result.priced})" if result.cost is not None else None
     on = f"{result.instance_count} x {result.instance_type}"
-    running = duration(result.transform_seconds)
+    provisioning, running = duration(result.provisioning_seconds), duration(result.transform_seconds)
+    if now is not None and result.ended is None and not is_final(result.status):
+        so_far = f"{duration(max(now - _moment(result.started or result.created), 0.0))} so far"
+        provisioning, running = (provisioning, so_far) if result.started else (so_far, None)
     return {
         "Job": result.job_name,
         "Status": status_of(result.status),
         "Created": result.created,
-        "Provisioning": duration(result.provisioning_seconds),
+        "Provisioning": provisioning,
         "Transform": f"{running} on {on}" if running else on,
         "Cost": money,
         "Objects": _objects(result),
@@ -81,6 +85,10 @@ def result_rows(result: TransformResult) -> dict[str, Any]:
         "Output": result.output,
         "Record": result.record,
     }
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _objects(result: TransformResult) -> str | None:

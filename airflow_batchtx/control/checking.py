@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from airflow_batchtx.control.assigning import control_of
 from airflow_batchtx.control.drafting import heads, inputs_of
 from airflow_batchtx.control.limits import Limits
+from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.errors import (
     AccessDenied,
@@ -34,7 +35,6 @@ from airflow_batchtx.spec.model import ModelDefinition
 from airflow_batchtx.spec.options import read_options
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prepared import INPUT_PATH, settled
-from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.templates import is_open
 from airflow_batchtx.spec.uri import S3Uri
 
@@ -52,13 +52,15 @@ _INPUT, _OUTPUT, _MODEL = (BY_NAME[name].label for name in ("input", "output", "
 class Subject:
     """A job as it is written down; templates may stand in it.
 
-    `options` are those of job control, by name. `model` is the definition of a model that the job brings.
+    `options` are those of job control, by name. `model` is the definition of a model that the job brings, `prices` what
+    goes over the prices of this package (see control.prices).
     """
 
     request: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
     control_prefix: str | None = None
     model: Mapping[str, Any] | None = None
+    prices: Mapping[str, Any] | str | None = None
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -99,7 +101,6 @@ class Account:
 
     services: Services
     client: SageMakerClient
-    prices: PriceTable
 
 
 def offline(subject: Subject) -> Findings:
@@ -145,6 +146,8 @@ def _written(subject: Subject) -> Iterator[Problem]:
     if subject.model is not None:
         definition = subject.model
         yield from _raised(lambda: ModelDefinition.read(definition))
+    if not is_open(subject.prices):
+        yield from _raised(lambda: price_table(subject.prices))
 
 
 def _raised(act: Callable[[], object]) -> Iterator[Problem]:
@@ -216,11 +219,12 @@ def _model(scene: _Scene) -> Iterator[Problem]:
 
 def _limit(scene: _Scene) -> Iterator[Problem]:
     """Look for the price that a bound of money needs."""
-    if {"instance_type", "instance_count"} <= scene.subject.values.keys():
-        region = scene.services.jobs.region
-        yield from _raised(
-            lambda: Limits.of(scene.subject.policy, scene.account.prices, region, wire.coerced(scene.subject.request))
-        )
+    subject, region = scene.subject, scene.services.jobs.region
+    if "prices" in scene.wrong or not {"instance_type", "instance_count"} <= subject.values.keys():
+        return
+    if not is_open(subject.prices):
+        prices = price_table(subject.prices)
+        yield from _raised(lambda: Limits.of(subject.policy, prices, region, wire.coerced(subject.request)))
 
 
 def _describing(scene: _Scene) -> Iterator[Problem]:

@@ -29,7 +29,8 @@ def job(**members):
 
 MANY = """
 with DAG("many"):
-    BatchTransformOperator(task_id="static", job=job(), max_runtime=60, include=["a*"], control_prefix="s3://b/kept/")
+    BatchTransformOperator(task_id="static", job=job(), max_runtime=60, include=["a*"], control_prefix="s3://b/kept/",
+        prices="mine.json")
     BatchTransformOperator(task_id="open", job=job(input="s3://b/{{ ds }}/", model_name="{{ params.model }}"))
     BatchTransformOperator(task_id="later", job="{{ params.job }}")
     BatchTransformOperator(
@@ -71,7 +72,7 @@ def test_every_transform_task_of_every_dag(many: Path) -> None:
     static, own = found["many.static"], found["many.own"]
     assert static is not None
     assert (static.options["max_runtime"], static.options["include"]) == (60, ["a*"])
-    assert static.control_prefix == "s3://b/kept/"
+    assert (static.control_prefix, static.prices) == ("s3://b/kept/", "mine.json")
     assert static.request["ModelName"] == "churn"
     assert own is not None
     assert own.model == {"role": "arn:aws:iam::123456789012:role/r", "package_group": "none"}
@@ -87,6 +88,7 @@ def test_what_is_wrong_in_each(many: Path) -> None:
     assert {name: fields for name, fields in wrong.items() if fields} == {
         "many.kwargs[0]": ["batch_strategy (BatchStrategy)"],
         "many.axes[1]": ["max_runtime"],
+        "many.static": ["prices"],
     }
 
 

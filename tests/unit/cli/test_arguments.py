@@ -48,6 +48,7 @@ def test_what_is_no_span(text: str) -> None:
         ("2h", NOW - timedelta(hours=2)),
         ("2026-11-29", NOW - timedelta(hours=36)),
         ("2026-11-30T12:00:00+01:00", NOW - timedelta(hours=1)),
+        ("2026-11-30T12:00:00Z", NOW),
     ],
 )
 def test_moments(text: str, expected: datetime) -> None:

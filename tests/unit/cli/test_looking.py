@@ -99,6 +99,10 @@ def test_a_job_that_runs_and_what_it_has_done(tmp_path: Path) -> None:
 
     assert (found["status"], found["objects_done"], found["objects"]) == ("InProgress", 1, 3)
     assert (found["record"], found["error"]) == (None, None)
+    world.now += 200
+    shown = " ".join(batchtx(world, "status", name).stdout.split())
+    assert "Provisioning 3 min 20 s so far Transform 2 x ml.m5.large" in shown
+    assert "Objects 1 of 3" in shown
 
 
 def test_a_job_that_ended_and_its_record(tmp_path: Path) -> None:
