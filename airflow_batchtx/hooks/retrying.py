@@ -1,4 +1,4 @@
-"""Which failures are worth another try: a retry policy that every task of this package has unless it is given one."""
+"""Which failures are worth another try: the retry policy of every task that waits for a job, unless it is given one."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from airflow_batchtx.control.waiting import ended, named
 from airflow_batchtx.errors import (
     EmptyInput,
     InvalidJob,
-    JobCapacityError,
     JobFailed,
     JobTimedOut,
     Postponed,
@@ -285,10 +284,8 @@ class BatchTransformOperator(Traced, ControlledOperator):
     def _concluded(self, started: Started, described: Described, context: Context) -> dict[str, Any]:
         try:
             result = self.ending(self._policy).concluded(described, started.on_record)
-        except JobCapacityError:
-            raise
         except JobFailed:
-            self._forget_model(started.intent)
+            self._forget_model(started.intent)  # a job that takes this one's place has it made again
             raise
         self._forget_model(started.intent)
         self._traced(started, result)

@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_batchtx import TransformJob
-from airflow_batchtx.errors import JobAlgorithmError, JobRefused
+from airflow_batchtx.errors import JobAlgorithmError, ModelNotFound
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.task_groups import scoring
 from tests.engines import Desk, model_server, running_engine
@@ -98,13 +98,15 @@ def test_a_model_that_breaks_fails_the_task_as_it_would_on_aws(run_dag: RunDag, 
     assert desk.keys("out/") == []
 
 
-def test_a_model_that_does_not_exist_is_refused_in_aws_words(run_dag: RunDag, desk: Desk) -> None:
+def test_a_model_that_does_not_exist_is_found_out_before_there_is_a_job(run_dag: RunDag, desk: Desk) -> None:
     desk.put_at("in/a.csv", b"1\n2\n")
     with dag("missing") as missing:
-        BatchTransformOperator(task_id="score", job=desk.request("nobodys"), poll_interval=0.5)
+        BatchTransformOperator(task_id="score", job=desk.request("nobodys"), poll_interval=0.5, retries=3)
 
-    error = run_dag(missing).errors["score"]
+    done = run_dag(missing)
 
-    assert isinstance(error, JobRefused)
-    assert error.code == "ValidationException"
-    assert "Could not find model" in error.detail
+    error = done.errors["score"]
+    assert done.states == {"score": "failed"}
+    assert isinstance(error, ModelNotFound)
+    assert error.model_name == "nobodys"
+    assert desk.keys("") == ["in/a.csv"]
