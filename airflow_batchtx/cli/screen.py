@@ -20,7 +20,7 @@ from airflow_batchtx.sagemaker.jobs import Described
 Report = Callable[["Described | None"], None]
 
 # Seconds between two listings of the output prefix, for one who sits before the screen.
-INTERVAL = 10.0
+INTERVAL = 5.0
 
 
 @dataclass(frozen=True, slots=True)
