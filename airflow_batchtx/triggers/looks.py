@@ -22,8 +22,8 @@ Seen: TypeAlias = Described | Summary
 CROWD, EARLY = 10, 0.6
 # Seconds from the first of a crowd to its first look: Airflow hands its triggers over one by one.
 GATHERING, SPREAD = 0.2, 0.4
-# A page of a listing earns that many seconds without another listing, up to a whole pause.
-SECONDS_A_PAGE = 2.0
+# A page of a listing earns that many seconds without another listing, up to that part of a pause.
+SECONDS_A_PAGE, LONGEST_REST = 3.0, 0.8
 # A listing that has to go through many jobs of others ends where describing what is left costs less.
 FEW, BARREN_PAGES, JOBS_A_PAGE, WORTHWHILE = 2, 2, 5, 3
 # AWS's clock has no part in it: both times are its own.
@@ -124,7 +124,7 @@ class Sweep:
     def rest(self) -> float:
         """Give the seconds from its begin to that of the next sweep."""
         usual = mean(waiter.watch.interval for waiter in self.waiters)
-        return min(self.pages * SECONDS_A_PAGE, usual)
+        return min(self.pages * SECONDS_A_PAGE, usual * LONGEST_REST)
 
 
 def next_step(waiters: Collection[Waiter], now: float, next_sweep: float) -> Rest | Describe | Sweep:

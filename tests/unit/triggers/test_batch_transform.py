@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger
 from tests.fake_account import Account
 from tests.fake_airflow import FakeTaskInstance, fired
 from tests.fake_sagemaker import FakeHook, FakeSageMaker, refusal
+from tests.fake_supervisor import supervised
 from tests.virtual_time import VirtualLoop, run_in_no_time
 
 CONTROL = "s3://b/_batchtx/nightly/"
@@ -169,17 +170,14 @@ async def killed(account: Account, one: BatchTransformTrigger) -> None:
         ("failed", {"stop_on_kill": False}, False),
     ],
 )
-def test_a_job_is_stopped_if_its_task_is_over(
-    state: str | None, options: dict[str, Any], stopped: bool, supervisor: dict[str, str | None]
-) -> None:
-    supervisor["score"] = state
-
+def test_a_job_is_stopped_if_its_task_is_over(state: str | None, options: dict[str, Any], stopped: bool) -> None:
     async def act(loop: VirtualLoop, account: Account) -> None:
         one = trigger(account, account.add("nightly"), **options)
         one.task_instance = FakeTaskInstance()
         await killed(account, one)
 
-    account = played(act)
+    with supervised(score=state):
+        account = played(act)
 
     assert account.known["nightly"].stopped is stopped
     assert len(account.made("StopTransformJob")) == stopped
@@ -190,22 +188,6 @@ def test_a_trigger_of_no_task_stops_nothing() -> None:
         await killed(account, trigger(account, account.add("nightly")))
 
     assert not played(act).known["nightly"].stopped
-
-
-@pytest.fixture
-def supervisor() -> Iterator[dict[str, str | None]]:
-    """Airflow's supervisor, which tells the states that a test sets."""
-    from airflow.sdk.execution_time.comms import TaskStatesResult
-    from airflow.sdk.execution_time.supervisor import set_supervisor_comms
-
-    states: dict[str, str | None] = {}
-
-    class Comms:
-        def send(self, message: Any) -> TaskStatesResult:
-            return TaskStatesResult(task_states=dict.fromkeys(message.run_ids, states))
-
-    with set_supervisor_comms(Comms()):
-        yield states
 
 
 # ------------------------------------------------------------------------------------------------------- the task's log

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk import TaskInstanceState
-from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
-from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
 from airflow_batchtx.hooks.stopping import stop_wanted
 from tests.fake_airflow import FakeTaskInstance
+from tests.fake_supervisor import supervised
 
 STATES = {
     "failed": True, "success": True, "skipped": True, "removed": True, "upstream_failed": True,
@@ -42,16 +41,9 @@ def test_a_task_instance_that_is_gone_wants_nothing(states: dict[str, dict[str, 
 
 
 def test_airflow_is_asked_for_this_instance_alone() -> None:
-    asked: list[GetTaskStates] = []
-
-    class Comms:
-        def send(self, message: GetTaskStates) -> TaskStatesResult:
-            asked.append(message)
-            return TaskStatesResult(task_states={"scheduled__2026-11-23": {"score_3": "deferred"}})
-
-    with set_supervisor_comms(Comms()):
+    with supervised(score_3="deferred") as supervisor:
         assert not stop_wanted(FakeTaskInstance(map_index=3))
 
-    (message,) = asked
+    (message,) = supervisor.asked
     assert (message.dag_id, message.task_ids, message.run_ids) == ("churn", ["score"], ["scheduled__2026-11-23"])
     assert message.map_index == 3
