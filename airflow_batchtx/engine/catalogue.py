@@ -91,8 +91,23 @@ class Catalogue:
     def group(self, region: str, name: str) -> PackageGroup | None:
         """Find a group by its name."""
         for row in self._db.select("SELECT * FROM package_groups WHERE region = ? AND key = ?", (region, name.lower())):
-            return PackageGroup(row["region"], row["name"], row["created"], json.loads(row["request"]))
+            return _group(row)
         return None
+
+    def groups(self, region: str, query: Query) -> list[PackageGroup]:
+        """List one page of groups."""
+        return [_group(row) for row in self._db.page("package_groups", region, query)]
+
+    def remove_group(self, group: PackageGroup) -> bool:
+        """Forget a group and its tags; False if it has versions."""
+        key = (group.region, group.name.lower())
+        versions = "SELECT 1 FROM packages WHERE region = ? AND lower(name) = ? AND version > 0 LIMIT 1"
+        with self._db.held() as db, db:
+            if db.execute(versions, key).fetchone():
+                return False
+            remove_tags(db, group.arn)
+            db.execute("DELETE FROM package_groups WHERE region = ? AND key = ?", key)
+        return True
 
     def add_version(self, group: PackageGroup, approval: str, request: Document) -> Package | None:
         """Keep the next version of a group; None if the group is there no more."""
@@ -143,6 +158,10 @@ def _added(package: Package) -> tuple[str, tuple[object, ...]]:
     told = (package.created, package.modified, package.approval, json.dumps(package.request))
     row = (package.region, package.key, package.name, package.version, *told)
     return "INSERT INTO packages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
+
+
+def _group(row: sqlite3.Row) -> PackageGroup:
+    return PackageGroup(row["region"], row["name"], row["created"], json.loads(row["request"]))
 
 
 def _package(row: sqlite3.Row) -> Package:

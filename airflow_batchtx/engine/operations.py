@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from airflow_batchtx.engine import jobs, models, packages, tags
+from airflow_batchtx.engine import groups, jobs, models, packages, tags
 from airflow_batchtx.engine.api import Api, Document, Request
 
 Operation = Callable[[Api, Request], "Document | None"]
@@ -14,8 +14,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "DescribeModel": models.describe_model,
     "ListModels": models.list_models,
     "DeleteModel": models.delete_model,
-    "CreateModelPackageGroup": packages.create_model_package_group,
-    "DescribeModelPackageGroup": packages.describe_model_package_group,
+    "CreateModelPackageGroup": groups.create_model_package_group,
+    "DescribeModelPackageGroup": groups.describe_model_package_group,
+    "ListModelPackageGroups": groups.list_model_package_groups,
+    "DeleteModelPackageGroup": groups.delete_model_package_group,
     "CreateModelPackage": packages.create_model_package,
     "DescribeModelPackage": packages.describe_model_package,
     "ListModelPackages": packages.list_model_packages,

@@ -1,16 +1,18 @@
-"""The operations on model packages and on the groups that they are versions of."""
+"""The operations on model packages: versions of a group, and packages by themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from airflow_batchtx.engine import groups
 from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
-from airflow_batchtx.engine.arns import arn
-from airflow_batchtx.engine.catalogue import Package, PackageGroup, package_arn
+from airflow_batchtx.engine.arns import full_arn, own_name
+from airflow_batchtx.engine.catalogue import Package, package_arn
 from airflow_batchtx.engine.database import Query
 from airflow_batchtx.engine.paging import page
 
+KIND = "model-package"
 # Members of CreateModelPackage that Describe does not show.
 _NOT_DESCRIBED = frozenset({"ModelPackageName", "ModelPackageGroupName", "ModelApprovalStatus", "Tags", "ClientToken"})
 # What UpdateModelPackage does not simply put in the place of what was there.
@@ -25,25 +27,6 @@ _COMPLETED: Document = {
     "ModelPackageStatus": "Completed",
     "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
 }
-
-
-def create_model_package_group(api: Api, request: Request) -> Document:
-    """Keep a group."""
-    name, tags = request["ModelPackageGroupName"], tag_map(request.get("Tags", ()))
-    kept = {key: value for key, value in request.items() if key != "Tags"}
-    if (group := api.registry.catalogue.add_group(api.region, name, kept, tags)) is None:
-        # The words before the colon are what clients look for.
-        raise refusal(f"Model Package Group already exists: {arn(api.region, 'model-package-group', name)}")
-    return {"ModelPackageGroupArn": group.arn}
-
-
-def describe_model_package_group(api: Api, request: Request) -> Document:
-    """Give a group back as it was created."""
-    given = request["ModelPackageGroupName"]
-    if (group := _group(api, given)) is None:
-        raise refusal(f"ModelPackageGroup {_full(api, 'model-package-group', given)} does not exist.")
-    told = {"ModelPackageGroupArn": group.arn, "ModelPackageGroupStatus": "Completed", "CreatedBy": {}}
-    return group.request | told | {"ModelPackageGroupName": group.name, "CreationTime": group.created}
 
 
 def create_model_package(api: Api, request: Request) -> Document:
@@ -93,10 +76,10 @@ def delete_model_package(api: Api, request: Request) -> None:
 
 def existing(api: Api, given: str) -> Package:
     """Find a package by its name or ARN, or refuse the request that named it."""
-    name, _, version = _own(api, "model-package", given).partition("/")
+    name, _, version = own_name(api.region, KIND, given).partition("/")
     found = api.registry.catalogue.package(api.region, name, int(version or 0)) if name else None
     if found is None:
-        raise _missing(_full(api, "model-package", given))
+        raise _missing(full_arn(api.region, KIND, given))
     return found
 
 
@@ -139,7 +122,7 @@ def _of_package(request: Request) -> Iterator[str]:
 
 def _add_version(api: Api, request: Request, kept: Document) -> Package:
     approval = request.get("ModelApprovalStatus", _FIRST_APPROVAL)
-    group = _group(api, request["ModelPackageGroupName"])
+    group = groups.group_of(api, request["ModelPackageGroupName"])
     if group is None or (package := api.registry.catalogue.add_version(group, approval, kept)) is None:
         raise refusal("Model Package Group does not exist.")
     return package
@@ -166,24 +149,6 @@ def _updated(kept: Document, request: Request) -> Document:
     return others | replaced | {name: value for name, value in merged.items() if value}
 
 
-# --------------------------------------------------------------------------------------------------------- names
-
-
-def _group(api: Api, given: str) -> PackageGroup | None:
-    name = _own(api, "model-package-group", given)
-    return api.registry.catalogue.group(api.region, name) if name else None
-
-
-def _own(api: Api, kind: str, given: str) -> str:
-    """Give the name in a name or an ARN; empty where the ARN is that of another account, Region or kind."""
-    name = given.partition("/")[2] if given.startswith("arn:") else given
-    return name if _full(api, kind, name) == _full(api, kind, given) else ""
-
-
-def _full(api: Api, kind: str, given: str) -> str:
-    return given.lower() if given.startswith("arn:") else arn(api.region, kind, given)
-
-
 def _missing(resource: str) -> Exception:
     return refusal(f"ModelPackage {resource} does not exist.")
 
@@ -193,7 +158,7 @@ def _missing(resource: str) -> Exception:
 
 def _chosen(api: Api, request: Request) -> Iterator[tuple[str, object]]:
     if (group := request.get("ModelPackageGroupName")) is not None:
-        yield "lower(name) = ?", _own(api, "model-package-group", group).lower()
+        yield "lower(name) = ?", own_name(api.region, groups.KIND, group).lower()
         yield "version > ?", 0
         return
     match request.get("ModelPackageType", "Unversioned"):

@@ -15,7 +15,7 @@ TARGET_PREFIX = "SageMaker"
 # Signature version 4: Credential=<key>/<date>/<region>/<service>/aws4_request
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/(?P<region>[a-z0-9-]+)/[a-z0-9-]+/aws4_request")
 # Errors that the service model knows carry `Message`; the rest is AWS's own and writes `message`.
-_MODELED = frozenset({"ResourceNotFound", "ResourceInUse", "ResourceLimitExceeded"})
+_MODELED = frozenset({"ResourceNotFound", "ResourceInUse", "ResourceLimitExceeded", "ConflictException"})
 
 
 @dataclass(frozen=True, slots=True)

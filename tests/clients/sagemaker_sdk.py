@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker.exceptions import UnexpectedStatusException
-from sagemaker.model import Model
+from sagemaker.model import Model, ModelPackage
 from sagemaker.pipeline import PipelineModel
 from sagemaker.session import Session
 from sagemaker.transformer import Transformer
@@ -65,6 +65,21 @@ def stop(session: Session, bucket: str, model_data: str) -> dict[str, Any]:
     transformer.stop_transform_job(wait=True)
     job = transformer.latest_transform_job.name
     return {"status": session.sagemaker_client.describe_transform_job(TransformJobName=job)["TransformJobStatus"]}
+
+
+def package(session: Session, bucket: str, model_data: str) -> dict[str, Any]:
+    registered = model(session, model_data, "packaged").register(
+        content_types=["text/csv"],
+        response_types=["text/csv"],
+        transform_instances=["ml.m5.large"],
+        model_package_group_name=f"group-{bucket}",
+        approval_status="PendingManualApproval",
+    )
+    found = ModelPackage(ROLE, model_package_arn=registered.model_package_arn, sagemaker_session=session)
+    # It approves the version by itself before it makes a model of it.
+    transformer = found.transformer(1, "ml.m5.large", output_path=f"s3://{bucket}/package", accept="text/csv")
+    transformer.transform(f"s3://{bucket}/in/", **CSV, wait=True, logs=False)
+    return {"arn": registered.model_package_arn}
 
 
 if __name__ == "__main__":

@@ -170,6 +170,41 @@ def test_a_group_that_is_not_there(client: SageMakerClient) -> None:
     )
 
 
+def test_groups_are_listed_and_deleted_once_they_are_empty(client: SageMakerClient) -> None:
+    mark = uuid4().hex[:8]
+    names = [f"{mark}-{letter}" for letter in "bca"]
+    for name in names:
+        client.create_model_package_group(ModelPackageGroupName=name, ModelPackageGroupDescription=f"of {name}")
+    arn = version(client, names[0])
+
+    def listed(**query: Any) -> list[str]:
+        found = client.list_model_package_groups(NameContains=mark, **query)["ModelPackageGroupSummaryList"]
+        return [group["ModelPackageGroupName"][-1] for group in found]
+
+    assert listed() == ["b", "c", "a"]
+    assert listed(SortBy="Name", SortOrder="Descending", MaxResults=2) == ["c", "b"]
+    pages = client.get_paginator("list_model_package_groups").paginate(
+        NameContains=mark, PaginationConfig={"PageSize": 2}
+    )
+    shown = [group for page in pages for group in page["ModelPackageGroupSummaryList"]]
+    assert without(shown[0]) == {
+        "ModelPackageGroupName": names[0],
+        "ModelPackageGroupArn": f"{ARN}:model-package-group/{names[0]}",
+        "ModelPackageGroupDescription": f"of {names[0]}",
+        "ModelPackageGroupStatus": "Completed",
+    }
+    assert len(shown) == 3
+
+    assert refusal(client.delete_model_package_group, ModelPackageGroupName=names[0]) == (
+        "ConflictException",
+        f"ModelPackageGroup {ARN}:model-package-group/{names[0]} still has model packages.",
+    )
+    client.delete_model_package(ModelPackageName=arn)
+    client.delete_model_package_group(ModelPackageGroupName=names[0])
+    assert listed() == ["c", "a"]
+    assert refusal(client.delete_model_package_group, ModelPackageGroupName=names[0])[0] == "ValidationException"
+
+
 def test_an_update_replaces_what_it_names_and_keeps_the_rest(client: SageMakerClient, group: str) -> None:
     extra: Any = {"Name": "other", "Containers": [IMAGE]}
     arn = version(client, group, CustomerMetadataProperties={"a": "1", "b": "2"}, ModelPackageDescription="d")

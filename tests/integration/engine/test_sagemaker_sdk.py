@@ -73,3 +73,11 @@ def test_pipelines_failures_and_stops(desk: Desk, tmp_path: Path) -> None:
     assert results["failure"]["error"] == "UnexpectedStatusException"
     assert "AlgorithmError: See job logs for more information" in results["failure"]["text"]
     assert results["stop"] == {"status": "Stopped"}
+
+
+def test_a_registered_model_is_approved_and_used(desk: Desk, tmp_path: Path) -> None:
+    results, _ = at_work(desk, tmp_path, "package")
+
+    package = desk.client.describe_model_package(ModelPackageName=results["package"]["arn"])
+    assert (package["ModelPackageGroupName"], package["ModelApprovalStatus"]) == (f"group-{desk.bucket}", "Approved")
+    assert desk.get("package/a.csv.out") == b"packaged 1\n"
