@@ -17,9 +17,10 @@ _CONNECTIONS = 128
 _USER_AGENT = f"airflow-batchtx/{__version__} Boto3/{boto3.__version__}"
 # What S3 look-alikes take for a key; AWS itself is never asked with it.
 _ANYONE = "testing"
-# How long an S3 may take to answer, in seconds, and how often it is asked: one that hangs costs a minute, not five. It
-# must leave an S3 on a busy laptop the time to put the parts of a large object together.
+# How long an S3 may take to answer, in seconds, and how often it is asked: one that hangs costs a minute, not five.
 S3_SECONDS, _S3_ATTEMPTS = 20.0, 3
+# So many times as long it may take to put the parts of an object together: moto needs 15 s/GB on a busy laptop.
+_PATIENCE = 15
 # Logs, metrics and events are not worth a longer wait, in seconds.
 _CONNECT_SECONDS, _READ_SECONDS = 2, 5
 
@@ -46,7 +47,12 @@ class S3Address:
             read_timeout=self.seconds,
             retries={"mode": "standard", "total_max_attempts": _S3_ATTEMPTS},
         )
-        return S3Store(self._session(self.region).client("s3", endpoint_url=self.endpoint_url, config=config))
+        session = self._session(self.region)
+        client, patient = (
+            session.client("s3", endpoint_url=self.endpoint_url, config=chosen)
+            for chosen in (config, config.merge(Config(read_timeout=_PATIENCE * self.seconds)))
+        )
+        return S3Store(client, patient=patient)
 
     def client(self, service: str, region: str) -> Any:
         """Make a client of another service of the same endpoint, which is given up soon and tries once."""

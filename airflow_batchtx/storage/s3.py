@@ -45,10 +45,14 @@ class S3Store:
     """An ObjectStore on S3; safe to share between threads, as its client is.
 
     `extra_args` (`RequestPayer`, `ExpectedBucketOwner`, `SSEKMSKeyId`, …) go with every request that knows them.
+    `patient` is a client of the same S3 that waits longer for an answer, for requests that put parts together.
     """
 
-    def __init__(self, client: S3Client, *, extra_args: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, client: S3Client, *, extra_args: Mapping[str, Any] | None = None, patient: S3Client | None = None
+    ) -> None:
         self._client = client
+        self._patient = patient or client
         members = {operation: _members(client, operation) for operation in OPERATIONS}
         known = frozenset().union(*members.values()) - OURS
         extra = dict(extra_args or {})
@@ -88,7 +92,8 @@ class S3Store:
         self, uri: S3Uri, *, content_type: str | None = None, kms_key_id: str | None = None
     ) -> Iterator[PartedWriter]:
         """Write an object of any size, three parts of it in memory; after an exception nothing of it stays."""
-        upload = PartedWriter(self._client, uri, partial(self._request, uri), _options(content_type, kms_key_id))
+        options = _options(content_type, kms_key_id)
+        upload = PartedWriter(self._client, uri, partial(self._request, uri), options, patient=self._patient)
         try:
             yield upload
             upload.finish()

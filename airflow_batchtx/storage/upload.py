@@ -38,12 +38,23 @@ def whole_size(number: int) -> int:
 
 
 class PartedWriter:
-    """An object on its way. `finish` makes it appear, `abort` leaves nothing of it."""
+    """An object on its way. `finish` makes it appear, `abort` leaves nothing of it.
+
+    `patient` is the client that asks to put the parts together. S3 API Reference, CompleteMultipartUpload: that "could
+    take several minutes", and S3 look-alikes copy the whole object before they answer.
+    """
 
     def __init__(
-        self, client: S3Client, uri: S3Uri, request: Callable[[str], dict[str, Any]], options: dict[str, Any]
+        self,
+        client: S3Client,
+        uri: S3Uri,
+        request: Callable[[str], dict[str, Any]],
+        options: dict[str, Any],
+        *,
+        patient: S3Client,
     ) -> None:
         self._client, self._uri, self._request, self._options = client, uri, request, options
+        self._patient = patient
         self._held = io.BytesIO()
         self._whole: bytes | None = None  # a part as it came; nothing else is held then
         self._parts: list[Future[CompletedPartTypeDef]] = []
@@ -77,7 +88,7 @@ class PartedWriter:
         parts = [part.result() for part in self._parts]
         self._pool.shutdown()
         with typed_errors(self._uri):
-            self._client.complete_multipart_upload(
+            self._patient.complete_multipart_upload(
                 **self._request("CompleteMultipartUpload"), UploadId=self._upload_id, MultipartUpload={"Parts": parts}
             )
 

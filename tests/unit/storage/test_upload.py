@@ -52,7 +52,7 @@ class Client:
 
 def written(*pieces: bytes) -> Client:
     client = Client()
-    writer = PartedWriter(client, S3Uri("bucket", "key"), lambda _: {}, {})  # type: ignore[arg-type]  # a fake
+    writer = PartedWriter(client, S3Uri("bucket", "key"), lambda _: {}, {}, patient=client)  # type: ignore[arg-type]  # a fake
     for piece in pieces:
         writer.write(piece)
     writer.finish()
