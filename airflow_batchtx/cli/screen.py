@@ -47,14 +47,14 @@ class Screen:
     def _bar(self, services: Services, started: Started) -> Iterator[Report]:
         # Without a folder the follower counts nothing: the bar does.
         follower = Follower.of(services, started.job_name, None, logs=self.logs)
-        counting = Counting.of(services, started.intent, interval=INTERVAL) if started.intent else None
+        counting = Counting(services, started.job_name, started.folder, INTERVAL)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
         with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as progress:
             bar = progress.add_task(started.job_name, total=None, told="provisioning")
 
             def report(seen: Described | None) -> None:
                 self._print(follower.lines(seen))
-                if counting and (how_far := counting.progress(seen)):
+                if how_far := counting.progress():
                     progress.update(bar, completed=how_far.done, total=how_far.total, told=str(how_far))
 
             yield report

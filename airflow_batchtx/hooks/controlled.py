@@ -12,7 +12,6 @@ from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from airflow_batchtx.control.ending import Ending
-from airflow_batchtx.control.ledger import default_prefix
 from airflow_batchtx.control.limits import stop
 from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
@@ -24,7 +23,6 @@ from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prices import PriceTable
-from airflow_batchtx.spec.uri import S3Uri
 
 # Seconds. A worker has five from SIGTERM to SIGKILL, in which a job may have to be stopped.
 NAP = 0.25
@@ -37,10 +35,10 @@ def configured_interval() -> float:
     return conf.getfloat("batchtx", "poll_interval", fallback=POLL_INTERVAL)
 
 
-def control_place(output: S3Uri, chosen: object = None) -> S3Uri:
-    """Give where control folders of jobs with this output lie: where a task or the configuration says, or beside it."""
+def configured_control(chosen: object = None) -> str | None:
+    """Give the prefix of control folders, as a task or the configuration says; None leaves them beside the output."""
     prefix = chosen or conf.get("batchtx", "control_prefix", fallback=None)
-    return S3Uri.parse(str(prefix)).as_folder() if prefix else default_prefix(output)
+    return str(prefix) if prefix else None
 
 
 class ControlledOperator(ConnectedOperator):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
@@ -13,6 +14,7 @@ from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, TaskDeferralTimeout
 
 from airflow_batchtx.control import submission
+from airflow_batchtx.control.assigning import assigned
 from airflow_batchtx.control.assignment import Assignment, Origin, Started
 from airflow_batchtx.control.course import QUOTA_PAUSE, next_try, to_end
 from airflow_batchtx.control.following import Follower
@@ -29,7 +31,7 @@ from airflow_batchtx.errors import (
     Problem,
     refuse,
 )
-from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval, control_place
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_control, configured_interval
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
@@ -303,23 +305,19 @@ class BatchTransformOperator(Traced, ControlledOperator):
         """Read the rendered task as a piece of work; InvalidJob names all that is wrong with it."""
         request = wire.coerced(rendered(self.job))
         check(request)
+        self._limits(request)  # whether they can be kept has to be known before anything is made
         identity = self._identity(context["ti"])
         model = self._model(request, identity)
-        if model is not None:
-            request[MODEL_NAME] = model
-        request, prepared = settled(request)
-        self._limits(request)  # whether they can be kept has to be known before the job is paid for
-        return Assignment(
+        assignment = assigned(
+            request if model is None else request | {MODEL_NAME: model},
             identity=identity,
             prefix=request.get("TransformJobName") or f"{identity.dag_id}-{identity.task_id}",
             epoch=context["ti"].max_tries,
-            request=request,
-            prepared=prepared,
             policy=self._policy,
-            control=control_place(S3Uri.parse(wire.at(request, OUTPUT)), self.control_prefix),
-            tags=automatic_tags(request, identity) if self.tag_jobs else {},
-            model_created=model if self.delete_model else None,
+            control_prefix=configured_control(self.control_prefix),
         )
+        tags = automatic_tags(request, identity) if self.tag_jobs else {}
+        return replace(assignment, tags=tags, model_created=model if self.delete_model else None)
 
     def _identity(self, ti: Any) -> Identity:
         # Without a name of its own a deployment is told by its address, the one thing that all its parts share.

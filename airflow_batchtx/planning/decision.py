@@ -117,12 +117,12 @@ RULES: Sequence[Rule] = (
     Rule(Step.REFUSE, "on_existing is fail", [_COMPLETED, _cleared, _existing(OnExisting.FAIL)]),
     Rule(
         Step.RERUN,
-        "on_existing is rerun, and the task was cleared",
+        "on_existing is rerun, and it was asked for again",
         [_COMPLETED, _cleared, _existing(OnExisting.RERUN)],
     ),
     Rule(Step.REFUSE, "on_changed is fail", [_COMPLETED, _changed, _if_changed(OnChanged.FAIL)]),
     Rule(Step.CREATE, "on_changed is replace", [_COMPLETED, _changed, _if_changed(OnChanged.REPLACE)]),
-    Rule(Step.CREATE, "the task was cleared", [_COMPLETED, _changed, _cleared]),
+    Rule(Step.CREATE, "it was asked for again", [_COMPLETED, _changed, _cleared]),
     Rule(Step.CREATE, "not all of its outputs are there as it wrote them", [_COMPLETED, _partial]),
     Rule(Step.REUSE, "it Completed", [_COMPLETED]),
 )

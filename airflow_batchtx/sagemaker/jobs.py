@@ -75,7 +75,9 @@ class TransformJobs:
         try:
             with typed_errors(job_name):
                 self._client.stop_transform_job(TransformJobName=job_name)
-        except JobRefused:
+        except JobRefused as refused:
+            if refused.code != "ValidationException":
+                raise
             # The same code stands for a job that has ended and for one that does not exist: Describe tells.
             status = self.describe(job_name)["TransformJobStatus"]
             if is_final(status) or status == JobStatus.STOPPING:

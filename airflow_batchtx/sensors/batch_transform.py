@@ -9,12 +9,13 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
+from airflow_batchtx.control.assigning import control_of
 from airflow_batchtx.control.assignment import OnRecord
 from airflow_batchtx.control.ledger import Ledger
 from airflow_batchtx.control.limits import looked, outwait, stop
 from airflow_batchtx.control.waiting import ended, named
 from airflow_batchtx.errors import BatchTransformError, InvalidJob, JobTimedOut, StorageError, refuse
-from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, control_place
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_control
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import policy, wire
 from airflow_batchtx.spec.members import BY_NAME
@@ -157,7 +158,11 @@ class BatchTransformSensor(ControlledOperator, BaseSensorOperator):
         """Find what the job's creator was about to do; nothing where it left nothing, or not where it can be found."""
         told = self.job_name.get("control") if isinstance(self.job_name, Mapping) else None
         output = S3Uri.parse(wire.at(described, BY_NAME["output"].path))
-        folder = S3Uri.parse(told) if told else control_place(output) / f"{described['TransformJobName']}/"
+        folder = (
+            S3Uri.parse(told)
+            if told
+            else control_of(output, configured_control()) / f"{described['TransformJobName']}/"
+        )
         try:
             written = Ledger.of(self.services.store, folder).intent(described["TransformJobName"])
         except StorageError as error:

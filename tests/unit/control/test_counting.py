@@ -1,0 +1,72 @@
+"""How far a job is, by what it has written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_batchtx.control.counting import Counting
+from airflow_batchtx.control.submission import start
+from airflow_batchtx.errors import StorageError
+from airflow_batchtx.spec.uri import S3Uri
+from tests.fake_batch import World, assignment
+from tests.fakes import InMemoryStore
+
+INTERVAL = 5.0
+
+
+class Counted(InMemoryStore):
+    """A store that counts its listings, and fails those that it is told to."""
+
+    listings = 0
+    fails = False
+
+    def objects(self, prefix: S3Uri) -> Any:
+        self.listings += 1
+        if self.fails:
+            raise StorageError(str(prefix), "SlowDown", "no")
+        return super().objects(prefix)
+
+
+@pytest.fixture
+def counted() -> tuple[World, Counted, Counting]:
+    store = Counted({"s3://b/in/a.csv": b"1\n", "s3://b/in/b.csv": b"1\n", "s3://b/out/old.out": b"of last week"})
+    world = World(life=("InProgress",))
+    world.store = world.batch.store = store
+    started = start(world.services, assignment())
+    counting = Counting(world.services, started.job_name, started.folder, INTERVAL)
+    store.listings = 0
+    return world, store, counting
+
+
+def test_progress_costs_one_listing_an_interval(counted: tuple[World, Counted, Counting]) -> None:
+    world, store, counting = counted
+    world.put("s3://b/out/a.csv.out")
+
+    told = []
+    for _ in range(30):
+        world.sleep(1)
+        told.append(counting.progress())
+
+    assert store.listings == 30 / INTERVAL
+    assert [(one.done, one.total) for one in told if one] == [(1, 2)] * store.listings
+
+
+def test_what_was_there_before_does_not_count(counted: tuple[World, Counted, Counting]) -> None:
+    world, _, counting = counted
+    world.sleep(INTERVAL)
+
+    assert counting.progress() is None
+
+
+def test_progress_that_cannot_be_told_fails_nothing(counted: tuple[World, Counted, Counting]) -> None:
+    world, store, counting = counted
+    world.put("s3://b/out/a.csv.out")
+    store.fails = True
+    world.sleep(INTERVAL)
+    assert counting.progress() is None
+
+    store.fails = False
+    world.sleep(INTERVAL)
+    assert counting.progress() is not None
