@@ -271,9 +271,10 @@ def memory(here: Place, options: Options) -> Table:
         ("JSON Lines, join", next(stream for stream in STREAMS if stream.source == "document")),
         ("RecordIO", STREAMS[-1]),
     )
+    sizes = (options.megabytes // 3, options.megabytes)
     for name, stream in shapes:
         peaks = list[float]()
-        for size in (options.megabytes, 3 * options.megabytes):
+        for size in sizes:
             here.upload(stream.source, size * MB)
             peaks.append(here.engine(stream).peak)
         rows.append((name, "6 MB x 4", *peaks, shown(MEMORY_GOAL), verdict(max(peaks), MEMORY_GOAL, at_most=True)))
@@ -282,14 +283,7 @@ def memory(here: Place, options: Options) -> Table:
                 peak = here.engine(stream, MaxPayloadInMB=payload, MaxConcurrentTransforms=count).peak
                 rows.append((name, f"{payload} MB x {count}", "", peak, "", ""))
         s3_client(here.endpoint).delete_object(Bucket=BUCKET, Key=stream.source)
-    columns = (
-        "split",
-        "payload x requests",
-        f"peak at {options.megabytes} MB",
-        f"peak at {3 * options.megabytes} MB",
-        "goal",
-        "",
-    )
+    columns = ("split", "payload x requests", *(f"peak at {size} MB" for size in sizes), "goal", "")
     return Table("Peak memory of an instance, MB", columns, tuple(rows))
 
 

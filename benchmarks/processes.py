@@ -37,7 +37,9 @@ def s3_client(endpoint: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    return boto3.client("s3", endpoint_url=endpoint, config=Config(proxies={}, max_pool_connections=16), **ACCESS)
+    # moto puts a gigabyte of parts together for as long as a minute where the machine is busy.
+    config = Config(proxies={}, max_pool_connections=16, read_timeout=600)
+    return boto3.client("s3", endpoint_url=endpoint, config=config, **ACCESS)
 
 
 @contextmanager
