@@ -45,10 +45,7 @@ MEANINGS = [
     ("DescribeTransformJob", "AccessDeniedException", JobRefused),
     ("StopTransformJob", "ValidationException", JobRefused),
     ("StopTransformJob", "ResourceNotFound", JobNotFound),
-    *(
-        (operation, "ThrottlingException", Throttled)
-        for operation in ("CreateTransformJob", "StopTransformJob")
-    ),
+    *((operation, "ThrottlingException", Throttled) for operation in ("CreateTransformJob", "StopTransformJob")),
     ("DescribeTransformJob", "ExpiredTokenException", ServiceUnavailable),
 ]
 
