@@ -74,9 +74,9 @@ class AirflowApi:
 
     # ------------------------------------------------------------------------------------------------------ runs
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> Run:
-        """Start a run."""
-        said = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf)})
+    def trigger(self, dag_id: str, conf: Mapping[str, Any], day: datetime | None = None) -> Run:
+        """Start a run, of a day or of none."""
+        said = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": day and day.isoformat(), "conf": dict(conf)})
         return Run(dag_id, said["dag_run_id"])
 
     def run_state(self, run: Run) -> str:
@@ -86,25 +86,16 @@ class AirflowApi:
         """Set a run to failed, as a person does in the UI."""
         self.patch(run.path, {"state": "failed"})
 
-    def runs(self, dag_id: str) -> list[Run]:
-        return [Run(dag_id, said["dag_run_id"]) for said in self.get(f"/dags/{dag_id}/dagRuns")["dag_runs"]]
-
-    def backfill(self, dag_id: str, first: datetime, last: datetime, conf: Mapping[str, Any], reprocess: str) -> int:
+    def backfill(self, dag_id: str, first: datetime, last: datetime, conf: Mapping[str, Any], reprocess: str) -> None:
         """Backfill the days from first to last, both of them included; `reprocess` is none, failed or completed."""
-        said = self.post(
-            "/backfills",
-            {
-                "dag_id": dag_id,
-                "from_date": first.isoformat(),
-                "to_date": last.isoformat(),
-                "dag_run_conf": dict(conf),
-                "reprocess_behavior": reprocess,
-            },
-        )
-        return int(said["id"])
-
-    def backfill_ended(self, backfill: int) -> bool:
-        return self.get(f"/backfills/{backfill}")["completed_at"] is not None
+        body = {
+            "dag_id": dag_id,
+            "from_date": first.isoformat(),
+            "to_date": last.isoformat(),
+            "dag_run_conf": dict(conf),
+            "reprocess_behavior": reprocess,
+        }
+        self.post("/backfills", body)
 
     # ----------------------------------------------------------------------------------------------------- tasks
 
@@ -142,15 +133,15 @@ class AirflowApi:
         return _json(self._call("GET", path, params=params))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return _json(self._write("POST", path, json=body))
+        return self._write("POST", path, body)
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        return _json(self._write("PATCH", path, json=body))
+        return self._write("PATCH", path, body)
 
-    def _write(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _write(self, method: str, path: str, body: Mapping[str, Any]) -> Any:
         # Two calls that write at once wait for each other in the server, until SQLite loses its patience.
         with self._one_at_a_time:
-            return self._call(method, path, **request)
+            return _json(self._call(method, path, json=body))
 
     def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._token}"}

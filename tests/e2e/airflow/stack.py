@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,10 +21,19 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.airflow import guard
-from tests.e2e.airflow.api import AirflowApi
+from tests.e2e.airflow.api import AirflowApi, Task
 
 DAGS = Path(__file__).parent / "dags"
 DATABASE = "airflow.db"
+# The LocalExecutor's workers are forked from the scheduler: what that has imported no task imports again.
+PRELOADING = """
+import sys
+
+if "scheduler" in sys.argv:
+    import airflow_batchtx.operators.batch_transform
+    import airflow_batchtx.sensors.batch_transform
+    import boto3
+"""
 # Seconds. A start takes ten on an idle machine; on one that runs other tests as well it takes what it takes.
 STARTED_WITHIN = 240
 
@@ -34,6 +45,11 @@ QUICK = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # A worker whose call took long, or found SQLite locked, asks again soon instead of in a minute and a half.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "10",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "0.2",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "2",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
 }
@@ -50,6 +66,13 @@ SMALL = {
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3600",
     "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
 }
+
+
+# What the scheduler logs of a task's process that has ended as it should.
+GONE = re.compile(
+    r"Received executor event with state success for task instance TaskInstanceKey\(dag_id='([^']*)', "
+    r"task_id='([^']*)', run_id='([^']*)', try_number=(\d+), map_index=(-?\d+)\)"
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,9 @@ class Stack:
     api: AirflowApi
     environment: Mapping[str, str]
     parts: dict[str, Part] = field(default_factory=dict)
+    _reading: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _read: int = field(default=0, init=False)
+    _gone: set[tuple[str, ...]] = field(default_factory=set, init=False)
 
     def add(self, name: str, *command: str, **variables: str) -> Part:
         """Start a part that is not there yet."""
@@ -115,6 +141,52 @@ class Stack:
         for part in self.parts.values():
             ended = part.process is not None and part.process.poll()
             assert not ended, f"{part.name} ended with {ended}:\n{part.tail()}"
+
+    @contextmanager
+    def frozen(self, *parts: Part) -> Iterator[None]:
+        """Freeze parts for as long as the block lasts, none of them while it keeps the others from the database."""
+        for part in parts:
+            part.send(signal.SIGSTOP)
+        while not self._database_is_free():
+            for told in (signal.SIGCONT, signal.SIGSTOP):
+                for part in parts:
+                    part.send(told)
+                time.sleep(0.05)
+        try:
+            yield
+        finally:
+            for part in parts:
+                part.send(signal.SIGCONT)
+
+    def _database_is_free(self) -> bool:
+        with closing(sqlite3.connect(self.home / DATABASE, timeout=1, isolation_level=None)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            database.execute("ROLLBACK")
+            return True
+
+    def executor_is_done_with(self, dag_id: str, run_id: str, task: Task) -> bool:
+        """Tell whether the scheduler knows that the process of a try is gone; it knows some time after its state.
+
+        A task that is to go on before, with the same try, is taken for one that was killed.
+        """
+        with self._reading:
+            with self.parts["scheduler"].log.open(errors="replace") as log:
+                log.seek(self._read)
+                self._gone |= set(GONE.findall(log.read()))
+                self._read = log.tell()
+            return (dag_id, task.task_id, run_id, str(task.try_number), str(task.map_index)) in self._gone
+
+    def complaints(self, run_id: str) -> str:
+        """What Airflow itself has found wrong with a run."""
+        return "\n".join(
+            f"{part.name}: {line[:1000]}"
+            for part in self.parts.values()
+            for line in part.log.read_text(errors="replace").splitlines()
+            if run_id in line and ("[error" in line or "[warning" in line)
+        )
 
     def logs(self, dag_id: str, run_id: str) -> Path:
         """Where the tasks of a run log, tries and triggers apart."""
@@ -141,7 +213,7 @@ def running_airflow(services: Mapping[str, str]) -> Iterator[Stack]:
     try:
         ports = Ports(free_port(), free_port(), free_port(), free_port())
         environment = settings(home, ports, services)
-        _make_database(environment, home / DATABASE)
+        _make_home(environment, home)
         api = AirflowApi(f"http://127.0.0.1:{ports.core}")
         stack = Stack(home, api, environment)
         for name, command in {
@@ -208,12 +280,15 @@ def _api_server(apps: str, port: int) -> tuple[str, ...]:
     return ("api-server", "--apps", apps, "--host", "127.0.0.1", "--port", str(port))
 
 
-def _make_database(environment: Mapping[str, str], path: Path) -> None:
+def _make_home(environment: Mapping[str, str], home: Path) -> None:
+    settings_folder = home / "config"
+    settings_folder.mkdir()
+    (settings_folder / "airflow_local_settings.py").write_text(PRELOADING)
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     ran = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     # Otherwise whoever reads keeps all others from writing; the file remembers it.
-    with closing(sqlite3.connect(path)) as database:
+    with closing(sqlite3.connect(home / DATABASE)) as database:
         database.execute("PRAGMA journal_mode=WAL")
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -22,7 +23,7 @@ T = TypeVar("T")
 TASK = "score"
 ENDED = ("success", "failed")
 # Seconds. What takes two on an idle machine takes a minute beside other tests; no scenario waits for this to pass.
-PATIENCE = 180
+PATIENCE = 300
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,11 @@ class Stage:
         """Let the model answer, from now on."""
         self.released.set()
 
+    def hold(self) -> None:
+        """Let the model wait again, as it does in the beginning."""
+        self.entered.clear()
+        self.released.clear()
+
     def tally(self) -> Tally:
         jobs = self.jobs()
         return Tally(
@@ -129,6 +135,11 @@ class Stage:
         self.runs.append(run)
         return run
 
+    def start_day(self, dag: str, day: datetime, **conf: Any) -> Run:
+        run = self.api.trigger(f"{self.way}_{dag}", conf, day)
+        self.runs.append(run)
+        return run
+
     def task(self, run: Run) -> Task:
         return self.api.task(run, TASK)
 
@@ -143,11 +154,16 @@ class Stage:
         task = self.until(begun, f"try {try_number} to begin", shows=lambda: self.task(run))
         looks = self._looks()
         self.until(
-            lambda: self.triggers(run, task) if self.way == "deferrable" else self._looks() >= looks + 2,
+            lambda: self.is_deferred(run, task) if self.way == "deferrable" else self._looks() >= looks + 2,
             f"try {try_number} to wait for its job",
             shows=lambda: self.task(run),
         )
         return self.task(run)
+
+    def is_deferred(self, run: Run, task: Task) -> bool:
+        """Tell whether a task has left its worker for good, and has come to a triggerer."""
+        done = self.world.stack.executor_is_done_with(run.dag_id, run.run_id, task)
+        return done and self.triggers(run, task) > 0
 
     def _looks(self) -> int:
         """How often anybody has looked at the scenario's jobs."""
@@ -169,7 +185,7 @@ class Stage:
             return task if task.state in ENDED and self.api.run_state(run) in ENDED else None
 
         task = self.until(ended, "the run to end", shows=lambda: self.task(run))
-        assert (task.state, task.try_number) == (state, try_number)
+        assert (task.state, task.try_number) == (state, try_number), f"{task}, not {state} in try {try_number}"
         return task
 
     def result(self, run: Run, job_name: str, outputs: int = 1) -> None:
@@ -199,7 +215,7 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------------ waiting
 
-    def until(self, condition: Callable[[], T | None], what: str, *, shows: Callable[[], Any] = lambda: "") -> T:
+    def until(self, condition: Callable[[], T | None], what: str, *, shows: Callable[[], Any] = str) -> T:
         """Wait for a condition to hold, and give what it gave."""
         deadline = time.monotonic() + PATIENCE
         while not (found := condition()):
@@ -211,5 +227,7 @@ class Stage:
     def story(self) -> str:
         """What happened, for whoever has to find out why it was not what should have."""
         calls = {name: dict(self.gate.calls(name, self.prefix)) for name in ("CreateTransformJob", "StopTransformJob")}
-        logs = "\n".join(self.world.stack.task_log(run.dag_id, run.run_id) for run in self.runs)
-        return f"jobs {self.jobs()}\ncalls {calls}\n{logs}"
+        jobs = {job["TransformJobName"]: job["TransformJobStatus"] for job in self.jobs()}
+        stack = self.world.stack
+        logs = (f"{stack.task_log(run.dag_id, run.run_id)}\n{stack.complaints(run.run_id)}" for run in self.runs)
+        return "\n".join((f"jobs {jobs}", f"calls {calls}", *logs))

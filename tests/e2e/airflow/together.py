@@ -34,7 +34,10 @@ class Together:
         self.stages: dict[Scenario, Stage] = {}
 
     def begin(self, scenarios: Iterable[Scenario]) -> None:
-        self._futures |= {scenario: self._pool.submit(self.play, scenario) for scenario in scenarios}
+        """Begin to play scenarios, unless they have begun already."""
+        for scenario in scenarios:
+            if scenario not in self._futures:
+                self._futures[scenario] = self._pool.submit(self.play, scenario)
 
     def outcome(self, scenario: Scenario) -> None:
         """Wait for a scenario, and raise what it raised."""

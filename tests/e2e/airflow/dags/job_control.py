@@ -16,13 +16,13 @@ from airflow_batchtx.sensors.batch_transform import BatchTransformSensor
 
 DEFERRABLE = {"sync": False, "deferrable": True}
 AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=1)}
-# Seconds: long enough for a job to run, too short for it to end, as the tests hold it.
-LIMIT = 10
+# Seconds: long enough for a job to be created on a busy machine. None of them ends by itself: the tests hold them.
+LIMIT = 30
 OPERATORS: dict[str, dict[str, Any]] = {
     "patient": AGAIN,
     "once": {"retries": 0},
     "timed": {"retries": 0, "execution_timeout": timedelta(seconds=LIMIT)},
-    "bounded": {"retries": 0, "max_runtime": LIMIT},
+    "bounded": {"retries": 0, "max_runtime": LIMIT / 3},
 }
 SENSORS: dict[str, dict[str, Any]] = {
     "poke": {"deferrable": False, "mode": "poke", "poke_interval": 1},
