@@ -134,9 +134,9 @@ class BatchTransformTrigger(BaseTrigger):
         wait = self._watcher.wait(
             self.arguments["job_name"], interval=self.arguments["poll_interval"], deadline=self.arguments["deadline"]
         )
-        end = asyncio.ensure_future(wait)
+        end, logs = asyncio.ensure_future(wait), self.arguments["logs"]
         try:
-            async for line in told(end, self.reports, interval(logs=self.arguments["logs"])):
+            async for line in told(end, self.reports, interval(logs=logs), at_end=logs):
                 self.log.info("%s", line)
             return await end
         finally:

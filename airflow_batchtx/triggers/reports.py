@@ -20,15 +20,18 @@ Report: TypeAlias = Callable[[], Iterable[str]]
 LOGS_INTERVAL, PROGRESS_INTERVAL, SHARE = 5.0, 60.0, 0.2
 
 
-async def told(end: asyncio.Future[Any], reports: Sequence[Report], interval: float) -> AsyncIterator[str]:
-    """Yield lines until `end` is done, and once more what is new then; nothing, at once, where nothing reports.
+async def told(
+    end: asyncio.Future[Any], reports: Sequence[Report], interval: float, *, at_end: bool
+) -> AsyncIterator[str]:
+    """Yield lines until `end` is done, and `at_end` once more what is new then; at once nothing where nothing reports.
 
     No wait fails with a report: its error is a line, the last one of it.
     """
     left = list(reports)
     while left:
         await asyncio.wait({end}, timeout=interval)
-        ended = end.done()
+        if (ended := end.done()) and not at_end:
+            return
         for report in tuple(left):
             try:
                 lines = await asyncio.to_thread(_lines, report)

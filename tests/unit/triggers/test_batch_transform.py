@@ -202,7 +202,7 @@ def test_what_is_reported_is_logged_in_the_triggers_own_task_while_it_waits() ->
             asked.append(loop.time())
             return news.pop(next((time for time in news if time <= loop.time()), -1), [])
 
-        one = trigger(account, account.add("nightly", lasts=60))
+        one = trigger(account, account.add("nightly", lasts=60), logs=True)
         one.reports = [report]  # type: ignore[misc]
         one._log = Logger(lines)
         wait = asyncio.ensure_future(event(one))

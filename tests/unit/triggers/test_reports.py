@@ -15,12 +15,14 @@ from tests.fake_sagemaker import refusal
 from tests.virtual_time import VirtualLoop, run_in_no_time
 
 
-def lines(*reports: Callable[[], Iterable[str]], seconds: float = 12, pause: float = 5) -> list[str]:
+def lines(
+    *reports: Callable[[], Iterable[str]], seconds: float = 12, pause: float = 5, at_end: bool = True
+) -> list[str]:
     """All that is told until so many seconds have passed."""
 
     async def work(loop: VirtualLoop) -> list[str]:
         end = asyncio.ensure_future(asyncio.sleep(seconds))
-        return [line async for line in told(end, reports, pause)]
+        return [line async for line in told(end, reports, pause, at_end=at_end)]
 
     return run_in_no_time(work)
 
@@ -40,6 +42,11 @@ def test_nothing_to_report_ends_at_once() -> None:
 
 def test_a_wait_that_is_over_is_reported_once() -> None:
     assert lines(counted("a"), seconds=0) == ["a 0"]
+
+
+def test_how_far_a_job_was_is_not_asked_once_it_has_ended() -> None:
+    assert lines(counted("a"), at_end=False) == ["a 0", "a 1"]
+    assert lines(counted("a"), at_end=False, seconds=0) == []
 
 
 def test_a_report_that_fails_says_so_and_is_left_alone() -> None:
