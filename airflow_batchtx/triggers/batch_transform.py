@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # What an event says besides a job's own status.
 TIMED_OUT, UNKNOWN = "TimedOut", "Unknown"
 
+# Calls a second: an option that says none at all would let no task end.
+FEWEST_CALLS = 0.1
+
 SETTINGS = ("aws_conn_id", "region_name", "verify", "botocore_config")
 
 
@@ -168,7 +171,9 @@ class BatchTransformTrigger(BaseTrigger):
             ("watcher", json.dumps(self._settings, sort_keys=True)),
             lambda forget: Watcher(
                 lambda: self.hook,
-                calls_per_second=conf.getfloat("batchtx", "calls_per_second", fallback=CALLS_PER_SECOND),
+                calls_per_second=max(
+                    conf.getfloat("batchtx", "calls_per_second", fallback=CALLS_PER_SECOND), FEWEST_CALLS
+                ),
                 forget=forget,
             ),
         )

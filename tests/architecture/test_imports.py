@@ -44,6 +44,16 @@ def test_provider_info_imports_no_airflow(tmp_path: Path) -> None:
 
 
 @pytest.mark.airflow
+def test_a_triggerer_imports_no_client_with_a_trigger(tmp_path: Path) -> None:
+    # It imports triggers on its event loop, which all other triggers wait for meanwhile.
+    theirs = imported_with("airflow.sdk, airflow.triggers.base", tmp_path)
+
+    loaded = imported_with("airflow.sdk, airflow.triggers.base, airflow_batchtx.triggers.batch_transform", tmp_path)
+
+    assert not {name for name in loaded - theirs if name.startswith(("boto3", "botocore.client", "airflow.providers"))}
+
+
+@pytest.mark.airflow
 def test_the_face_imports_neither_the_engine_nor_a_data_library(tmp_path: Path) -> None:
     # boto3 comes with the amazon provider's base hook; what else Airflow itself brings is not ours to judge.
     theirs = imported_with("airflow.sdk, airflow.triggers.base, airflow.providers.amazon.aws.hooks.base_aws", tmp_path)
