@@ -233,6 +233,11 @@ class ModelCallRefused(BatchTransformError):
 
 
 @dataclass(eq=False)
+class ModelRequestInvalid(ModelCallRefused):
+    """A request to make a model, or about one, that would be invalid another time as well."""
+
+
+@dataclass(eq=False)
 class PackageNotFound(BatchTransformError):
     """There is no such model package or group, or the group has none of this approval `status`."""
 
@@ -289,6 +294,11 @@ class JobRefused(BatchTransformError):
 
     def __str__(self) -> str:
         return f"Transform job {self.job_name!r}: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
+class JobRequestInvalid(JobRefused):
+    """A request to make a transform job, or about one, that would be invalid another time as well."""
 
 
 @dataclass(eq=False)
@@ -457,14 +467,23 @@ class Postponed(BatchTransformError):
 
 @dataclass(eq=False)
 class WaitInterrupted(BatchTransformError):
-    """The process that waited for a job is to end. `stopped` tells whether the job was asked to stop."""
+    """The process that waited for a job is to end.
+
+    `stopped` tells whether the job was asked to stop for that; None where the job was none of the wait's business, or
+    was ending anyway. `job_name` is empty where there was no job yet.
+    """
 
     job_name: str
-    stopped: bool = False
+    stopped: bool | None = None
 
     def __str__(self) -> str:
-        now = "is asked to stop" if self.stopped else "runs on, and the next try adopts it"
-        return f"The wait for transform job {self.job_name!r} was interrupted; the job {now}."
+        job = f"transform job {self.job_name!r}" if self.job_name else "a transform job"
+        now = {
+            True: "the job is asked to stop",
+            False: "the job runs on, and the next try adopts it",
+            None: "nothing is asked of the job for that",
+        }
+        return f"The wait for {job} was interrupted; {now[self.stopped]}."
 
 
 @dataclass(eq=False)

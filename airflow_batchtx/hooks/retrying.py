@@ -9,7 +9,16 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow_batchtx import errors
 
 # The same input, model and request would fail again.
-HOPELESS = (errors.InvalidInput, errors.EmptyInput, errors.JobConflict, errors.ModelNotFound)
+HOPELESS = (
+    errors.InvalidInput,
+    errors.EmptyInput,
+    errors.JobConflict,
+    errors.JobRequestInvalid,
+    errors.ModelConflict,
+    errors.ModelNotFound,
+    errors.ModelRequestInvalid,
+    errors.PackageNotFound,
+)
 # There may be instances again in a while, and SageMaker may be well again.
 LATER = {errors.JobCapacityError: timedelta(minutes=10), errors.JobInternalServerError: timedelta(minutes=2)}
 

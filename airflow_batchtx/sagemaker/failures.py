@@ -13,6 +13,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     HTTPClientError,
     MetadataRetrievalError,
+    ParamValidationError,
 )
 
 from airflow_batchtx.errors import (
@@ -20,10 +21,12 @@ from airflow_batchtx.errors import (
     JobNameTaken,
     JobNotFound,
     JobRefused,
+    JobRequestInvalid,
     LogsNotFound,
     LogsUnavailable,
     ModelCallRefused,
     ModelNotFound,
+    ModelRequestInvalid,
     PackageNotFound,
     QuotaExceeded,
     ServiceUnavailable,
@@ -36,16 +39,20 @@ Meaning = Callable[[str, str, str], BatchTransformError]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What calls are about: the word for it, and the error of one that is refused and would be again."""
+    """What calls are about: the word for it, and the errors of one that is refused and would be again.
+
+    `refused` where somebody else may mend that, a permission perhaps; `invalid` where the request is to blame.
+    """
 
     kind: str
     refused: Meaning
+    invalid: Meaning
 
 
-JOB = Subject("transform job", JobRefused)
-MODEL = Subject("model", ModelCallRefused)
-PACKAGE = Subject("model package", ModelCallRefused)
-LOGS = Subject("the logs of transform job", LogsUnavailable)
+JOB = Subject("transform job", JobRefused, JobRequestInvalid)
+MODEL = Subject("model", ModelCallRefused, ModelRequestInvalid)
+PACKAGE = Subject("model package", ModelCallRefused, ModelRequestInvalid)
+LOGS = Subject("the logs of transform job", LogsUnavailable, LogsUnavailable)
 
 
 def _named(kind: Callable[[str], BatchTransformError]) -> Meaning:
@@ -57,10 +64,13 @@ def _over_quota(job_name: str, _code: str, detail: str) -> BatchTransformError:
 
 
 # By operation and code. What does not exist is a ValidationException, not the ResourceNotFound that the model promises;
-# nothing else about a well-formed name can be invalid where a call takes nothing but that.
+# nothing else about a well-formed name can be invalid where a call takes nothing but that. StopTransformJob's may be one
+# of a moment: its caller asks what the job is doing.
 MEANINGS: Mapping[tuple[str, str], Meaning] = {
     ("CreateTransformJob", "ResourceInUse"): _named(JobNameTaken),
     ("CreateTransformJob", "ResourceLimitExceeded"): _over_quota,
+    ("CreateTransformJob", "ValidationException"): JobRequestInvalid,
+    ("CreateModel", "ValidationException"): ModelRequestInvalid,
     ("DescribeTransformJob", "ValidationException"): _named(JobNotFound),
     ("DescribeTransformJob", "ResourceNotFound"): _named(JobNotFound),
     ("StopTransformJob", "ResourceNotFound"): _named(JobNotFound),
@@ -99,6 +109,8 @@ def meaning(error: ClientError | BotoCoreError, name: str, subject: Subject = JO
         return kind(name, code, detail, subject.kind)
 
     status = 0
+    if isinstance(error, ParamValidationError):
+        return subject.invalid(name, type(error).__name__, str(error))
     if not isinstance(error, ClientError):
         means = unavailable if isinstance(error, UNREACHABLE) else subject.refused
         return means(name, type(error).__name__, str(error))
