@@ -367,6 +367,7 @@ class JobFailed(BatchTransformError):
 
     `objects` are the first inputs that failed, `excerpt` lines of the job's logs beside what they say of these objects,
     and `note` what to do about it, or why the logs tell nothing: all empty where nobody has looked at the logs.
+    `objects_done` counts the inputs that have their output all the same, None where nobody has looked.
     """
 
     job_name: str
@@ -374,6 +375,7 @@ class JobFailed(BatchTransformError):
     objects: tuple[FailedObject, ...] = ()
     excerpt: tuple[str, ...] = ()
     note: str = ""
+    objects_done: int | None = None
 
     def __str__(self) -> str:
         shown = [str(one) for one in self.objects[:_SHOWN_OBJECTS]]
@@ -456,10 +458,14 @@ class EmptyInput(BatchTransformError):
 
 @dataclass(eq=False)
 class Postponed(BatchTransformError):
-    """No job could be created now, by `reason`, but one may be later."""
+    """No job could be created now, by `reason`, but one may be later.
+
+    `since` is when the job was first meant to be made (ISO 8601), None where it did not come to that.
+    """
 
     job_name: str
     reason: str
+    since: str | None = None
 
     def __str__(self) -> str:
         return f"Transform job {self.job_name!r} has to wait: {self.reason}"

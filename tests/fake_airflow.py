@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferred
+from airflow.sdk.execution_time.comms import TaskStatesResult
+from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
 from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger
@@ -44,6 +47,18 @@ class FakeTaskInstance:
 
     def get_first_reschedule_date(self, _: Any) -> datetime:
         return self.started
+
+
+@contextmanager
+def airflow_says(ti: FakeTaskInstance, state: str | None, *, known: bool = True) -> Iterator[None]:
+    """Let Airflow know a task instance as being in a state, or not at all."""
+
+    class Comms:
+        def send(self, _: Any) -> TaskStatesResult:
+            return TaskStatesResult(task_states={ti.run_id: {ti.task_id: state}} if known else {})
+
+    with set_supervisor_comms(Comms()):
+        yield
 
 
 def run(task: Any, world: World, ti: FakeTaskInstance | None = None) -> Any:

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_batchtx.control.assignment import Assignment
+from airflow_batchtx.control.limits import NO_JOB
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.planning.transfers import transfers
 from airflow_batchtx.sagemaker.joblogs import JobLogs
@@ -121,6 +122,11 @@ class World:
 
     def put(self, uri: str, body: bytes = b"1,2\n") -> None:
         self.store.put(S3Uri.parse(uri), body)
+
+    @property
+    def stopped(self) -> list[str]:
+        """The jobs that were asked to stop, as often as they were; a question whether jobs may be stopped is none."""
+        return [name for name in self.batch.names("StopTransformJob") if name != NO_JOB]
 
     @property
     def created(self) -> list[str]:

@@ -49,8 +49,7 @@ class Ending:
         accepted = isinstance(error, JobStopped) and self.policy.on_stopped is OnStopped.ACCEPT
         # A job that failed may have left nothing to do: then it is reused for its outputs, which are all there.
         if error and not accepted and not (attempt and attempt.reused):
-            self._tell_how_far(attempt)
-            raise self._explained(error, described, attempt)
+            raise replace(self._explained(error, described, attempt), objects_done=self._done(attempt))
         if attempt is None or self.policy.verify is Verify.NONE:
             return self.result(described, attempt)
         found = self._outputs(attempt)
@@ -60,6 +59,7 @@ class Ending:
                 missing=tuple(one.uri for one in lost[:_NAMED]),
                 count=len(lost),
                 total=len(attempt.intent.objects),
+                objects_done=len(found.done),
             )
         return self._recorded(described, attempt, found)
 
@@ -113,16 +113,17 @@ class Ending:
         Ledger.of(self.services.store, attempt.folder).conclude(recorded(attempt.intent, found, made))
         return made
 
-    def _tell_how_far(self, attempt: OnRecord | None) -> None:
-        """Say how far a job came that did not Complete; what goes wrong here must not hide why it did not."""
+    def _done(self, attempt: OnRecord | None) -> int | None:
+        """Count how far a job came that did not Complete; what goes wrong here must not hide why it did not."""
         if attempt is None or self.policy.verify is Verify.NONE:
-            return
+            return None
         try:
             found = self._outputs(attempt)
         except StorageError as error:
             log.warning("How far the job came cannot be told: %s", error)
-        else:
-            log.info("%d of %d objects have their output, which stays.", len(found.done), len(attempt.intent.objects))
+            return None
+        log.info("%d of %d objects have their output, which stays.", len(found.done), len(attempt.intent.objects))
+        return len(found.done)
 
 
 def recorded(intent: Intent, found: Completeness, result: TransformResult) -> Record:

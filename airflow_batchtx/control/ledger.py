@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
-from airflow_batchtx.errors import ObjectNotFound
+from airflow_batchtx.errors import MalformedRecord, ObjectNotFound
 from airflow_batchtx.spec.intent import Intent, ObjectState
+from airflow_batchtx.spec.manifest import as_json
 from airflow_batchtx.spec.record import Record
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
 
-INTENT, MANIFEST, RECORD = "intent.json", "manifest.json", "record.json"
+INTENT, SENT, RECORD = "intent.json", "sent.json", "record.json"
+_DIGEST = 12  # hexadecimal digits
 JSON = "application/json"
 DEFAULT_FOLDER = "_batchtx/"
 
@@ -32,6 +36,18 @@ class Written:
 
     intent: Intent
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How many objects an attempt sends, below which prefix their outputs come, and since when.
+
+    `since` is a time of S3's own clock in ISO 8601, before the job was made.
+    """
+
+    objects: int
+    output: S3Uri
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +85,29 @@ class Ledger:
     def announce(self, intent: Intent, instead_of: Written | None = None) -> None:
         """Write an intent, if there is none yet, or in the place of just that one; else ObjectChanged."""
         kept = {"if_absent": True} if instead_of is None else {"if_match": instead_of.etag}
-        self.store.put(self.folder(intent.job_name) / INTENT, intent.to_json(), content_type=JSON, **kept)
+        folder = self.folder(intent.job_name)
+        self.store.put(folder / INTENT, intent.to_json(), content_type=JSON, **kept)
+        # An intent grows with its objects; who only counts outputs, in a triggerer for one, is not to parse it.
+        sent = {"objects": sum(one.done is None for one in intent.objects), "output": intent.output}
+        self.store.put(folder / SENT, as_json(sent), content_type=JSON)
+
+    def sent(self, job_name: str) -> Sent | None:
+        """Tell what an attempt's outputs are counted by; None where that was not written."""
+        uri = self.folder(job_name) / SENT
+        try:
+            known, since = json.loads(self.store.get(uri)), state_of(self.store.stat(uri)).modified
+            return Sent(int(known["objects"]), S3Uri.parse(known["output"]), since)
+        except ObjectNotFound:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise MalformedRecord(f"not what an attempt sends: {error!r}") from error
 
     def put_manifest(self, job_name: str, body: bytes) -> S3Uri:
-        """Write an attempt's input manifest, for SageMaker to read."""
-        uri = self.folder(job_name) / MANIFEST
+        """Write an attempt's input manifest, for SageMaker to read.
+
+        It is named by its content: a process that means another input must not put it in this one's place.
+        """
+        uri = self.folder(job_name) / f"manifest-{hashlib.sha256(body).hexdigest()[:_DIGEST]}.json"
         self.store.put(uri, body, content_type=JSON)
         return uri
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.waiting import Watch, ended, waited
-from airflow_batchtx.errors import InvalidJob, JobTimedOut, Problem, ServiceUnavailable
+from airflow_batchtx.errors import InvalidJob, JobNotFound, JobTimedOut, Problem, ServiceUnavailable
 from airflow_batchtx.planning.cost import seconds_for
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prices import PriceTable
 
@@ -23,6 +25,9 @@ _PAUSES_BETWEEN_STOPS = (1.0, 2.0, 5.0, 10.0, 20.0)
 
 # Seconds. A job that is stopping has its instances to give back.
 LONGEST_STOP = 900.0
+# No job has this name: those of tasks end in a digest, and of others it is the longest that there may be.
+NO_JOB = "batchtx-asks-whether-jobs-may-be-stopped-and-this-is-none-at-all"[:63]
+INSTANCE_TYPE = BY_NAME["instance_type"].path
 _LONGEST_OUTAGE = 3600.0
 
 Report = Callable[["Described | None"], None]
@@ -50,6 +55,21 @@ class Limits:
             raise InvalidJob("job control", (Problem("max_cost", policy.max_cost, rule, remedy),))
         billed = seconds_for(policy.max_cost, known, values["instance_count"])
         return cls(max_runtime=policy.max_runtime, max_billed=billed)
+
+    @classmethod
+    def agreed(cls, policy: Policy, prices: PriceTable, services: Services, request: Mapping[str, Any]) -> Limits:
+        """Give the limits of a job that is to be, after a look at whether they can be kept, whatever type it will have.
+
+        InvalidJob where a price is not known; JobRefused where jobs may not be stopped.
+        """
+        region, first = services.jobs.region, wire.flat(request)["instance_type"]
+        for instance_type in dict.fromkeys((*policy.instance_types, first)):
+            asked = wire.copied(request)
+            wire.put(asked, INSTANCE_TYPE, instance_type)
+            limits = cls.of(policy, prices, region, asked)
+        if limits != cls():
+            _may_stop(services)
+        return limits
 
     def deadline(self, described: Described | None, now: float) -> float | None:
         """Give the time (seconds since the epoch) by which a job has to have ended; None for no limit.
@@ -94,6 +114,12 @@ def enforced(services: Services, job_name: str, limits: Limits) -> Described:
         return described
     stopped = stop(services, job_name)
     raise JobTimedOut(job_name, now - described["CreationTime"].timestamp(), stopped=stopped)
+
+
+def _may_stop(services: Services) -> None:
+    """Find out, without effect, whether a job may be stopped: the answer for one that cannot exist tells."""
+    with suppress(JobNotFound):
+        services.jobs.stop(NO_JOB)
 
 
 def looked(services: Services, job_name: str) -> Described:

@@ -11,9 +11,20 @@ from typing import Any
 from airflow_batchtx.control.assignment import Assignment, Origin, Started
 from airflow_batchtx.control.drafting import Draft, heads
 from airflow_batchtx.control.ledger import Ledger
+from airflow_batchtx.control.limits import looked
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.wholeness import still_there
-from airflow_batchtx.errors import InvalidJob, JobNameTaken, ObjectChanged, refuse
+from airflow_batchtx.errors import (
+    InvalidJob,
+    JobNameTaken,
+    JobNotFound,
+    ObjectChanged,
+    Postponed,
+    QuotaExceeded,
+    ServiceUnavailable,
+    Throttled,
+    refuse,
+)
 from airflow_batchtx.planning import manifests, preflight
 from airflow_batchtx.planning.transfers import output_of
 from airflow_batchtx.planning.work import differences, digested, same_version
@@ -21,6 +32,7 @@ from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.enums import S3DataType
 from airflow_batchtx.spec.intent import Done, Intent, PinnedObject
 from airflow_batchtx.spec.members import BY_NAME
+from airflow_batchtx.spec.policy import OnQuota
 from airflow_batchtx.spec.prepared import INPUT_PATH
 from airflow_batchtx.spec.uri import S3Uri
 
@@ -54,10 +66,7 @@ class Maker:
         if intent is None:
             return None
         self._await_tick(intent)
-        try:
-            arn = self.services.jobs.create(self._with_environment(intent.request))
-        except JobNameTaken:
-            log.info("Transform job %s was made by another process meanwhile", name)
+        if (arn := self._created(intent)) is None:
             return None
         log.info("Created transform job %s for %d objects", name, sum(one.done is None for one in intent.objects))
         return Started(
@@ -69,6 +78,30 @@ class Maker:
             intent=intent,
             described=None,
         )
+
+    def _created(self, intent: Intent) -> str | None:
+        """Make the call that is paid for, and give the job's ARN; None where the job is there, whoever made it."""
+        try:
+            return self.services.jobs.create(self._with_environment(intent.request))
+        except JobNameTaken:
+            log.info("Transform job %s was made by another process meanwhile", intent.job_name)
+        except (QuotaExceeded, Throttled) as refusal:
+            if self.assignment.policy.on_quota is OnQuota.FAIL:
+                raise
+            raise Postponed(intent.job_name, refusal.detail, since=intent.written) from refusal
+        except ServiceUnavailable as lost:
+            # The job may have been made, and only the answer lost.
+            if not self._exists(intent.job_name):
+                raise
+            log.warning("%s; the job is there all the same", lost)
+        return None
+
+    def _exists(self, job_name: str) -> bool:
+        try:
+            looked(self.services, job_name)
+        except JobNotFound:
+            return False
+        return True
 
     def _nothing_to_send(self, prior: Intent, pinned: tuple[PinnedObject, ...], draft: Draft) -> Started:
         log.info("Job %s and those before it wrote every output: there is nothing to send", prior.job_name)
@@ -183,6 +216,8 @@ class Maker:
         if written and _means_the_same(written.intent, intent):
             log.info("An earlier try put the intent of %s on record: it stands", intent.job_name)
             return written.intent
+        if written and self._exists(intent.job_name):
+            return None  # its job was made since we looked for one: the intent is that job's
         try:
             self.ledger.announce(intent, instead_of=written)
         except ObjectChanged:
@@ -194,8 +229,8 @@ class Maker:
         befores = (one.before for one in intent.objects if one.before and one.done is None)
         times = [datetime.fromisoformat(state.modified).timestamp() for state in befores if state.modified]
         left = max(times, default=0.0) + 2 * TICK - self.services.clock()
-        if left > 0:
-            self.services.sleep(min(left, 2 * TICK))
+        # Without anything to wait for as well: a process that was told to end makes no job any more.
+        self.services.sleep(min(max(left, 0.0), 2 * TICK))
 
 
 def _means_the_same(written: Intent, intent: Intent) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from airflow_batchtx.control.assignment import Assignment, Origin, Started
-from airflow_batchtx.control.drafting import Draft, drafted
+from airflow_batchtx.control.drafting import Draft, drafted, outputs_below
 from airflow_batchtx.control.ledger import Ledger, Written
 from airflow_batchtx.control.limits import outwait, stop
 from airflow_batchtx.control.making import Maker
@@ -29,7 +31,7 @@ from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.intent import Intent
 from airflow_batchtx.spec.lifecycle import failure
 from airflow_batchtx.spec.members import BY_NAME
-from airflow_batchtx.spec.policy import OnQuota, Verify
+from airflow_batchtx.spec.policy import OnQuota, OnStopped, Policy, Verify
 from airflow_batchtx.spec.uri import S3Uri
 
 log = logging.getLogger(__name__)
@@ -47,15 +49,28 @@ def start(services: Services, assignment: Assignment) -> Started:
     JobConflict and the errors of SageMaker and S3 where there can be no job.
     """
     submission = Submission(services, assignment, Ledger(services.store, assignment.control))
-    try:
+    with postponing(assignment.name(1), assignment.policy):
         for _ in range(_RACES):
             if started := submission.started():
                 return started
-    except (QuotaExceeded, Throttled) as refusal:
-        if assignment.policy.on_quota is OnQuota.FAIL:
-            raise
-        raise Postponed(assignment.name(1), refusal.detail) from refusal
     raise JobConflict(assignment.name(1), "other processes keep making and ending jobs of this work")
+
+
+def running(services: Services, assignment: Assignment) -> str | None:
+    """Give the name of the work's job that runs, if there is one."""
+    last = Submission(services, assignment, Ledger(services.store, assignment.control)).last()
+    return last.name if last and last.status == JobStatus.IN_PROGRESS else None
+
+
+@contextmanager
+def postponing(job_name: str, policy: Policy) -> Iterator[None]:
+    """Postpone what a quota or throttling is in the way of, if the policy says to wait."""
+    try:
+        yield
+    except (QuotaExceeded, Throttled) as refusal:
+        if policy.on_quota is OnQuota.FAIL:
+            raise
+        raise Postponed(job_name, refusal.detail) from refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +100,14 @@ class Submission:
 
     def started(self) -> Started | None:
         """Find or make the job; None where another process came between, and it has to be looked for again."""
-        last = self._last()
+        last = self.last()
         if last is None:
             return self._maker(None).made(1, self._draft(), None)
         if last.intent and last.intent.identity != self.assignment.identity:
             raise JobConflict(last.name, "it belongs to other work: use another namespace or name")
         return self._followed(last)
 
-    def _last(self) -> _Attempt | None:
+    def last(self) -> _Attempt | None:
         """Find the last attempt that has a job."""
         found, number = None, 1
         while True:
@@ -130,28 +145,37 @@ class Submission:
         return drafted(self.services, mine.request, mine.prepared, mine.policy)
 
     def _comparable(self, last: _Attempt) -> tuple[Draft | None, BatchTransformError | None]:
-        """Look at what the job would do now. Where that cannot be seen, a job that runs may go on all the same."""
+        """Look at what the job would do now. Where that cannot be seen, there may be no need of another job."""
         try:
             return self._draft(), None
         except BatchTransformError as error:
-            if last.status == JobStatus.IN_PROGRESS:
+            if last.status in (JobStatus.IN_PROGRESS, JobStatus.COMPLETED):
                 return None, error
             raise
 
     def _situation(self, last: _Attempt, draft: Draft | None) -> Situation:
-        if last.intent is None or draft is None:
-            return Situation(status=last.status, same_clear=last.intent is None, differences=None)
+        if last.intent is None:
+            return Situation(status=last.status, differences=None)
+        changed = tuple(str(one) for one in differences(last.intent.work, draft.work)) if draft else None
+        same_clear = last.intent.epoch == self.assignment.epoch
         return Situation(
             status=last.status,
-            same_clear=last.intent.epoch == self.assignment.epoch,
-            differences=tuple(str(one) for one in differences(last.intent.work, draft.work)),
-            whole=self._whole(last, draft),
+            same_clear=same_clear,
+            differences=changed,
+            whole=self._whole(last.intent, last.status, draft),
+            accepted=same_clear and self._accepted(last),
         )
 
-    def _whole(self, last: _Attempt, draft: Draft) -> bool | None:
-        if last.intent is None or last.status != JobStatus.COMPLETED or self.assignment.policy.verify is Verify.NONE:
+    def _whole(self, intent: Intent, status: str, draft: Draft | None) -> bool | None:
+        if status != JobStatus.COMPLETED or self.assignment.policy.verify is Verify.NONE:
             return None
-        return whole(last.intent, self.ledger.record(last.name), draft.outputs)
+        outputs = draft.outputs if draft else outputs_below(self.services.store, S3Uri.parse(intent.output))
+        return whole(intent, self.ledger.record(intent.job_name), outputs)
+
+    def _accepted(self, last: _Attempt) -> bool:
+        """Tell whether an earlier try took a stopped job's outputs for its result."""
+        accepts = self.assignment.policy.on_stopped is OnStopped.ACCEPT
+        return accepts and last.status == JobStatus.STOPPED and self.ledger.record(last.name) is not None
 
     def _found(self, last: _Attempt, origin: Origin) -> Started:
         return Started(

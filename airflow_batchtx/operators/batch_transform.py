@@ -6,12 +6,19 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from airflow.sdk import Context, conf
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, TaskDeferralTimeout
+from airflow.sdk.exceptions import (
+    AirflowRescheduleException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
 
 from airflow_batchtx.control import submission
 from airflow_batchtx.control.assigning import assigned
@@ -29,12 +36,15 @@ from airflow_batchtx.errors import (
     JobTimedOut,
     Postponed,
     Problem,
+    WaitInterrupted,
     refuse,
 )
 from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_control, configured_interval
+from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
+from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.tags import automatic_tags
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import policy, wire
@@ -161,7 +171,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         for name, value in options.items():
             setattr(self, name, value)
         self.job = _plain(job)
-        self.model = model.to_dict() if isinstance(model, ModelDefinition) else model
+        self.model = _plain(model)
         self.delete_model = delete_model
         self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
         self.wait_for_completion = wait_for_completion
@@ -176,66 +186,100 @@ class BatchTransformOperator(Traced, ControlledOperator):
         elif not isinstance(job, TransformJob) and not is_open(job):
             check(rendered(job))
 
+    _made: str | None = None  # the model that is this work's own
+
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Keep what the job of a mapped task depends on where Airflow looks for it: in plain dictionaries."""
-        return super().partial(**kwargs | ({"job": _plain(kwargs["job"])} if "job" in kwargs else {}))
+        return super().partial(**kwargs | {name: _plain(kwargs[name]) for name in ("job", "model") if name in kwargs})
 
     # ------------------------------------------------------------------------------------------------ a task's steps
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Give the work its job, and wait for it."""
-        started = self._started(context)
-        if self.wait_for_completion:
-            return self._to_end(started, context)
-        described = started.described or self.services.jobs.describe(started.job_name)
-        return self.ending(self._policy).result(described, started.on_record).to_dict()
+        with self._own_model():
+            started = self._started(context)
+            if self.wait_for_completion:
+                return self._to_end(started, context)
+            self._refuse_if_over(started, context)
+            described = started.described or self.services.jobs.describe(started.job_name)
+            return self.ending(self._policy).result(described, started.on_record).to_dict()
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any], try_ends: float | None = None
     ) -> dict[str, Any]:
         """Go on after the trigger's event. What counts is on record: templates may render anew by now."""
-        job_name, folder = event["job_name"], S3Uri.parse(event["record"])
-        described = looked(self.services, job_name)
-        if event["status"] == TIMED_OUT and not ended(described):
-            described = enforced(self.services, job_name, self._limits(described))
-            if not ended(described) and try_ends is not None and self.services.clock() >= try_ends:
-                raise self._stopped_late(described)
-        if event["status"] == UNKNOWN:
-            self.log.warning("The triggerer could not wait for job %s: %s", job_name, event.get("reason"))
-            self.deferrable = False
-        written = Ledger.of(self.services.store, folder).intent(job_name)
-        resumed = Started(
-            job_name=job_name,
-            job_arn=described["TransformJobArn"],
-            origin=Origin.ADOPTED,
-            folder=folder,
-            output=S3Uri.parse(wire.at(described, OUTPUT)),
-            intent=written.intent if written else None,
-            described=described,
-        )
-        self._traced(resumed)
-        return self._to_end(resumed, context)
+        described = looked(self.services, event["job_name"])
+        resumed = self._resumed(described, S3Uri.parse(event["record"]))
+        with self._own_model(resumed.intent):
+            if event["status"] == TIMED_OUT and not ended(described):
+                described = enforced(self.services, resumed.job_name, self._limits(described))
+                if not ended(described) and try_ends is not None and self.services.clock() >= try_ends:
+                    raise self._stopped_late(described)
+            if event["status"] == UNKNOWN:
+                self.log.warning("The triggerer could not wait for %s: %s", resumed.job_name, event.get("reason"))
+                self.deferrable = False
+            return self._to_end(replace(resumed, described=described), context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Stop the job where Airflow has ended the deferral: no trigger is there to do it."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout as timeout:
-            name = context["ti"].xcom_pull(task_ids=self.task_id, key="job_name", map_indexes=context["ti"].map_index)
-            raise self._stopped_late(looked(self.services, name)) from timeout
+            described = looked(self.services, self._told(context, "job_name"))
+            resumed = self._resumed(described, S3Uri.parse(self._told(context, "control")))
+            with self._own_model(resumed.intent):
+                if ended(described):
+                    return self._to_end(resumed, context)
+                raise self._stopped_late(described) from timeout
 
     def _started(self, context: Context) -> Started:
+        """Give the work its job, and tell of it; ask Airflow to come again, or to skip the task, where it has to."""
         try:
-            started = submission.start(self.services, self._assignment(context))
+            with submission.postponing(self.task_id, self._policy):
+                assignment = self._assignment(context)
+            started = self._submitted(assignment)
         except Postponed as postponed:
             raise self._rescheduled(postponed, context) from postponed
         except EmptyInput as empty:
             if self._policy.on_empty is OnEmpty.SKIP:
                 raise AirflowSkipException(str(empty)) from empty
             raise
-        self._publish(started, context)
+        with self.stopping(started.job_name, context):
+            self._publish(started, context)
         return started
+
+    def _submitted(self, assignment: Assignment) -> Started:
+        try:
+            return submission.start(self.services, assignment)
+        except AirflowTaskTimeout:
+            # It may have come between the call that makes the job and its answer.
+            if name := submission.running(self.services, assignment):
+                stop(self.services, name)
+            raise
+
+    def _resumed(self, described: Described, folder: S3Uri) -> Started:
+        """Take up the job that this task was deferred for."""
+        job_name = described["TransformJobName"]
+        written = Ledger.of(self.services.store, folder).intent(job_name)
+        if written is None:
+            self.log.warning("What job %s was about to do is not on record any more: nothing can be proved", job_name)
+        resumed = Started(
+            job_name=job_name,
+            job_arn=described["TransformJobArn"],
+            origin=Origin.ADOPTED,
+            folder=folder,
+            output=address(wire.at(described, OUTPUT)),
+            intent=written.intent if written else None,
+            described=described,
+        )
+        self._traced(resumed)
+        return resumed
+
+    def _told(self, context: Context, key: str) -> str:
+        ti = context["ti"]
+        told: str = ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index)
+        return told
 
     def _to_end(self, started: Started, context: Context) -> dict[str, Any]:
         """Wait for the job, and for those after it on other instance types where there is no capacity for its own."""
@@ -250,6 +294,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
     def _waited(self, started: Started, context: Context) -> Described:
         limits = self._limits(started.described or (started.intent.request if started.intent else {}))
         if self.deferrable:
+            self._refuse_if_over(started, context)
             self._defer(started, limits, context)
         follower = Follower.of(self.services, started.job_name, started.folder, logs=self.logs)
         with self.stopping(started.job_name, context):
@@ -283,14 +328,20 @@ class BatchTransformOperator(Traced, ControlledOperator):
             timeout=None if deadline is None else timedelta(seconds=max(deadline - now, 0.0) + GRACE),
         )
 
+    def _refuse_if_over(self, started: Started, context: Context) -> None:
+        """Stop the job if the task was ended while the job was made: once this process has gone, nobody would."""
+        if self._killed or _is_over(context["ti"], self.log):
+            with self.stopping(started.job_name, context):
+                raise WaitInterrupted(started.job_name)
+
     def _concluded(self, started: Started, described: Described, context: Context) -> dict[str, Any]:
+        ending = self.ending(self._policy)
         try:
-            result = self.ending(self._policy).concluded(described, started.on_record)
-        except JobFailed:
-            self._forget_model(started.intent)  # a job that takes this one's place has it made again
+            result = ending.concluded(described, started.on_record)
+        except JobFailed as failed:
+            self._traced(started, ending.result(described, started.on_record), failed.objects_done)
             raise
-        self._forget_model(started.intent)
-        self._traced(started, result)
+        self._traced(started, result, result.objects_done)
         publish_outlets(context, self, result)
         self.log.info("Transform job %s %s after %s s", result.job_name, result.status, result.transform_seconds)
         return result.to_dict()
@@ -305,7 +356,8 @@ class BatchTransformOperator(Traced, ControlledOperator):
         """Read the rendered task as a piece of work; InvalidJob names all that is wrong with it."""
         request = wire.coerced(rendered(self.job))
         check(request)
-        self._limits(request)  # whether they can be kept has to be known before anything is made
+        # Whether they can be kept has to be known before anything is made.
+        Limits.agreed(self._policy, self.price_table, self.services, request)
         identity = self._identity(context["ti"])
         model = self._model(request, identity)
         assignment = assigned(
@@ -340,29 +392,54 @@ class BatchTransformOperator(Traced, ControlledOperator):
         definition = ModelDefinition.read(_definition(self.model))
         # A model that will be deleted is this work's own: others may define just the same one.
         prefix = f"{identity.digest}-{request[MODEL_NAME]}" if self.delete_model else request[MODEL_NAME]
-        return ensure_model(self.services.models, definition, prefix=prefix).name
+        name = ensure_model(self.services.models, definition, prefix=prefix).name
+        self._made = name if self.delete_model else None
+        return name
 
-    def _forget_model(self, intent: Intent | None) -> None:
-        if intent and intent.model_created:
-            forget(self.services.models, intent.model_created)
+    @contextmanager
+    def _own_model(self, intent: Intent | None = None) -> Iterator[None]:
+        """Delete the work's own model once nobody needs it: not at a pause, or where the job is left running."""
+        self._made = intent.model_created if intent else None
+        try:
+            yield
+        except (TaskDeferred, AirflowRescheduleException):
+            raise
+        except WaitInterrupted as cut:
+            if cut.stopped:
+                self._forget_model()
+            raise
+        except BaseException:
+            self._forget_model()
+            raise
+        if self.wait_for_completion:
+            self._forget_model()
+
+    def _forget_model(self) -> None:
+        if self._made:
+            forget(self.services.models, self._made)
 
     def given_request(self) -> wire.Request:
         """Give the request of the rendered task, its input settled."""
         return settled(wire.coerced(rendered(self.job)))[0]
 
-    def _traced(self, started: Started, result: TransformResult | None = None) -> None:
+    def _traced(self, started: Started, result: TransformResult | None = None, done: int | None = None) -> None:
         """Let OpenLineage know as much as there is to know by now."""
         self.trace = Trace(
             job_name=started.job_name,
             job_arn=started.job_arn,
             intent=started.intent,
             result=result,
-            objects_done=result.objects_done if result else None,
+            objects_done=done,
         )
 
     def _publish(self, started: Started, context: Context) -> None:
         """Let everybody know the job as soon as there is one."""
-        known = {"job_name": started.job_name, "job_arn": started.job_arn, "output": str(started.output)}
+        known = {
+            "job_name": started.job_name,
+            "job_arn": started.job_arn,
+            "output": str(started.output),
+            "control": str(started.folder),
+        }
         for key, value in known.items():
             context["ti"].xcom_push(key=key, value=value)
         self._traced(started)
@@ -372,7 +449,8 @@ class BatchTransformOperator(Traced, ControlledOperator):
     def _rescheduled(self, postponed: Postponed, context: Context) -> Exception:
         """Come again later without a worker slot; give up what has waited for too long."""
         now = datetime.fromtimestamp(self.services.clock(), timezone.utc)
-        since = context["ti"].get_first_reschedule_date(context) or now
+        meant = datetime.fromisoformat(postponed.since) if postponed.since else None
+        since = meant or context["ti"].get_first_reschedule_date(context) or now
         waited = (now - since).total_seconds()
         pause = next_try(postponed, self._policy, waited, random.random(), pause=self.quota_pause)  # noqa: S311
         self.log.warning("%s. Trying again in about %.0f s.", postponed, pause)
@@ -438,6 +516,15 @@ def rendered(job: object) -> wire.Request:
     return dict(request)
 
 
+def _is_over(ti: Any, log: Any) -> bool:
+    """Tell whether Airflow has ended a task meanwhile; not where Airflow does not say."""
+    try:
+        return stop_wanted(ti)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job runs, and the task goes on with it
+        log.warning("Airflow does not say whether this task is over: %r", error)
+        return False
+
+
 def _definition(model: object) -> Mapping[str, Any]:
     """Read what Airflow has made of a task's `model`."""
     if isinstance(model, str):
@@ -450,4 +537,10 @@ def _definition(model: object) -> Mapping[str, Any]:
 
 
 def _plain(job: Any) -> Any:
-    return job.to_request() if isinstance(job, TransformJob) else job
+    match job:
+        case TransformJob():
+            return job.to_request()
+        case ModelDefinition():
+            return job.to_dict()
+        case _:
+            return job

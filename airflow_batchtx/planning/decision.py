@@ -29,13 +29,15 @@ class Situation:
 
     `status` is None where there is no job yet. `same_clear`: a try before this one made it, not one before the task
     was cleared. `differences` say in words what has changed since, None where it could not be compared. `whole`: every
-    output that the job owes is there, as it wrote it; None where nobody looked.
+    output that the job owes is there, as it wrote it; None where nobody looked. `accepted`: it was stopped, and what it
+    had written by then was taken.
     """
 
     status: str | None
     same_clear: bool = True
     differences: tuple[str, ...] | None = ()
     whole: bool | None = None
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ def _changed(_: Policy, situation: Situation) -> bool:
     return situation.differences is None or bool(situation.differences)
 
 
-def _same_clear(_: Policy, situation: Situation) -> bool:
-    return situation.same_clear
+def _accepted(_: Policy, situation: Situation) -> bool:
+    return situation.accepted
 
 
 def _cleared(_: Policy, situation: Situation) -> bool:
@@ -108,6 +110,7 @@ _RUNNING, _COMPLETED = _status(JobStatus.IN_PROGRESS), _status(JobStatus.COMPLET
 RULES: Sequence[Rule] = (
     Rule(Step.CREATE, "there is no job yet", [_absent]),
     Rule(Step.OUTWAIT, "it is being stopped", [_status(JobStatus.STOPPING)]),
+    Rule(Step.REUSE, "it was stopped, and what it wrote was accepted", [_accepted]),
     Rule(Step.CREATE, "it did not Complete", [_ended_in_vain]),
     # A job that runs is this work's own, whoever waited for it before.
     Rule(Step.REFUSE, "it runs, and on_changed is fail", [_RUNNING, _changed, _if_changed(OnChanged.FAIL)]),

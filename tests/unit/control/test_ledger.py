@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_batchtx.control.ledger import INTENT, RECORD, Ledger, default_prefix
 from airflow_batchtx.errors import AccessDenied, MalformedRecord, ObjectChanged
-from airflow_batchtx.spec.intent import Intent, Work
+from airflow_batchtx.spec.intent import Done, Intent, ObjectState, PinnedObject, Work
 from airflow_batchtx.spec.record import Record
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
@@ -97,6 +97,38 @@ def test_when_an_intent_was_written_is_told_by_the_store() -> None:
     assert mine.announced("nightly") == mine.store.stat(PREFIX / f"nightly/{INTENT}").last_modified.isoformat()  # type: ignore[union-attr]
 
 
+def pinned(name: str, done: Done | None = None) -> PinnedObject:
+    return PinnedObject(
+        uri=f"s3://b/in/{name}", size=1, etag="e", sha256=None, target=f"s3://b/out/{name}.out", before=None, done=done
+    )
+
+
+def test_what_an_intent_sends_is_told_beside_it() -> None:
+    mine = ledger()
+    assert mine.sent("nightly") is None
+    earlier = Done(job_name="before", state=ObjectState(etag="e", modified=""))
+
+    mine.announce(replace(MINE, objects=(pinned("a"), pinned("b"), pinned("c", earlier))))
+
+    sent, announced = mine.sent("nightly"), mine.announced("nightly")
+    assert sent is not None
+    assert announced is not None
+    assert (sent.objects, sent.output) == (2, S3Uri.parse(MINE.output))
+    assert sent.since > announced
+
+
+def test_who_loses_tells_nothing() -> None:
+    mine = ledger()
+    mine.announce(replace(MINE, objects=(pinned("a"),)))
+
+    with pytest.raises(ObjectChanged):
+        mine.announce(MINE)
+
+    sent = mine.sent("nightly")
+    assert sent is not None
+    assert sent.objects == 1
+
+
 def test_a_record_is_read_as_it_was_written_and_the_last_one_counts() -> None:
     mine = ledger()
     assert mine.record("nightly") is None
@@ -111,10 +143,11 @@ def test_a_record_is_read_as_it_was_written_and_the_last_one_counts() -> None:
 def test_a_manifest_lies_in_the_attempts_folder() -> None:
     mine = ledger()
 
-    uri = mine.put_manifest("nightly", b"[]")
+    uris = [mine.put_manifest("nightly", body) for body in (b"[]", b"[1]", b"[]")]
 
-    assert uri == S3Uri("b", "_batchtx/nightly/manifest.json")
-    assert mine.store.get(uri) == b"[]"
+    assert uris[0] == uris[2] != uris[1]
+    assert {uri.folder for uri in uris} == {S3Uri("b", "_batchtx/nightly/")}
+    assert mine.store.get(uris[0]) == b"[]"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"version": 1}', b"\xff"])
@@ -141,7 +174,7 @@ class Closed(InMemoryStore):
 def test_what_may_not_be_read_is_not_taken_for_absent() -> None:
     mine = Ledger(Closed(buckets=["b"]), PREFIX)
 
-    for read in (mine.intent, mine.record, mine.announced):
+    for read in (mine.intent, mine.sent, mine.record, mine.announced):
         with pytest.raises(AccessDenied):
             read("nightly")
 

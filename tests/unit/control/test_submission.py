@@ -25,9 +25,10 @@ from airflow_batchtx.errors import (
     Postponed,
     QuotaExceeded,
     ServiceUnavailable,
+    WaitInterrupted,
 )
 from airflow_batchtx.spec.intent import Intent
-from airflow_batchtx.spec.policy import OnChanged, OnExisting, OnQuota, Policy
+from airflow_batchtx.spec.policy import OnChanged, OnExisting, OnQuota, OnStopped, Policy
 from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
@@ -104,8 +105,9 @@ class TestTheFirstTry:
         world.put("s3://b/in/empty.csv", b"")
         start(world.services, assignment())
 
-        assert sent(world, NAME) == ("ManifestFile", f"s3://b/_batchtx/{NAME}/manifest.json")
-        manifest = json.loads(world.store.get(CONTROL / f"{NAME}/manifest.json"))
+        kind, uri = sent(world, NAME)
+        assert (kind, S3Uri.parse(uri).folder) == ("ManifestFile", CONTROL / f"{NAME}/")
+        manifest = json.loads(world.store.get(S3Uri.parse(uri)))
         assert manifest == [{"prefix": "s3://b/in/"}, "a.csv", "b.csv", "c.csv"]
         assert intent_of(world, NAME).empty == ("s3://b/in/empty.csv",)
 
@@ -204,11 +206,57 @@ class TestALaterTry:
             raise refusal("CreateTransformJob", "ServiceUnavailable", status=503)
 
         world.batch.create_transform_job = unheard  # type: ignore[method-assign]
-        with pytest.raises(ServiceUnavailable):
-            start(world.services, assignment())
-
         assert start(world.services, assignment()).origin is Origin.ADOPTED
         assert world.created == [NAME]
+
+    def test_fails_where_the_service_is_down_and_made_no_job(self) -> None:
+        world = World()
+        lost = refusal("CreateTransformJob", "ServiceUnavailable", status=503)
+        world.batch.trouble["CreateTransformJob"] = [lost]
+        with pytest.raises(ServiceUnavailable):
+            start(world.services, assignment())
+        assert start(world.services, assignment()).origin is Origin.CREATED
+
+    def test_leaves_the_intent_of_a_twins_job_alone(self) -> None:
+        world = World()
+        describe = world.batch.describe_transform_job
+
+        def late(**request: Any) -> dict[str, Any]:
+            # A twin makes the job, which Completes, right after this process has found that there is none.
+            world.batch.describe_transform_job = describe  # type: ignore[method-assign]
+            try:
+                return describe(**request)
+            finally:
+                finished(world, assignment())
+                world.put("s3://b/in/late.csv")
+
+        world.batch.describe_transform_job = late  # type: ignore[method-assign]
+        started = start(world.services, assignment())
+
+        assert (started.job_name, started.origin) == (NAME, Origin.REUSED)
+        assert len(intent_of(world, NAME).objects) == 3
+        assert set(world.batch.sent.values()) == {1}
+
+    def test_makes_no_job_in_a_process_that_is_to_end(self) -> None:
+        world = World()
+
+        def cut(_: float) -> None:
+            raise WaitInterrupted("")
+
+        with pytest.raises(WaitInterrupted):
+            start(replace(world.services, sleep=cut), assignment())
+        assert world.created == []
+
+    @pytest.mark.parametrize("trouble", ["model", "input"])
+    def test_reuses_what_is_done_whatever_has_become_of_what_it_was_made_of(self, trouble: str) -> None:
+        world = World()
+        finished(world, assignment())
+        if trouble == "model":
+            gone = refusal("DescribeModel", "ValidationException", "Could not find model")
+            world.batch.trouble["DescribeModel"] = [gone]
+        else:
+            world.store.delete([S3Uri("b", f"in/{name}.csv") for name in "abc"])
+        assert start(world.services, assignment()).origin is Origin.REUSED
 
     def test_adopts_the_job_of_a_twin_that_was_quicker(self) -> None:
         world = World(life=FOREVER)
@@ -250,7 +298,7 @@ class TestALaterTry:
         started = start(world.services, assignment(on_changed=OnChanged.REPLACE))
 
         assert started.job_name == f"{NAME}-2"
-        assert world.batch.names("StopTransformJob") == [NAME]
+        assert world.stopped == [NAME]
         assert len(intent_of(world, f"{NAME}-2").objects) == 4
 
     def test_leaves_a_changed_job_alone_where_it_is_told_to_fail(self) -> None:
@@ -261,7 +309,7 @@ class TestALaterTry:
             start(world.services, assignment(on_changed=OnChanged.FAIL))
 
         assert caught.value.differences == ("model PrimaryContainer.Image was 'churn:1', is 'churn:2'",)
-        assert world.batch.names("StopTransformJob") == []
+        assert world.stopped == []
 
 
 class TestAClear:
@@ -385,6 +433,23 @@ class TestAfterAFailure:
         world.put("s3://b/out/b.csv.out", b"last week's")
         with pytest.raises(OutputIncomplete):
             finished(world, assignment())
+
+
+class TestAStoppedJob:
+    def test_that_was_accepted_is_reused_by_a_retry(self) -> None:
+        world = World(life=("InProgress", "Stopped"))
+        policy = {"on_stopped": OnStopped.ACCEPT}
+        first = finished(world, assignment(**policy))
+        again = finished(world, assignment(**policy))
+
+        assert world.created == [NAME]
+        assert (first.status, again.status, again.reused) == ("Stopped", "Stopped", True)
+
+    def test_that_was_accepted_is_made_anew_after_a_clear(self) -> None:
+        world = World(life=("InProgress", "Stopped"))
+        finished(world, assignment(on_stopped=OnStopped.ACCEPT))
+        start(world.services, assignment(epoch=1, on_stopped=OnStopped.ACCEPT))
+        assert world.created == [NAME, f"{NAME}-2"]
 
 
 class TestQuotaAndCapacity:

@@ -188,6 +188,7 @@ class TestWhatItTells:
             "job_name": sent["TransformJobName"],
             "job_arn": sent["TransformJobArn"],
             "output": "s3://b/out/",
+            "control": f"s3://b/_batchtx/{sent['TransformJobName']}/",
         }
 
     def test_the_result_is_small_plain_json(self) -> None:
