@@ -117,7 +117,8 @@ class World:
         )
 
     def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+        if seconds:
+            self.slept.append(seconds)
         self.now += seconds
 
     def put(self, uri: str, body: bytes = b"1,2\n") -> None:

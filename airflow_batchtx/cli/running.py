@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from airflow_batchtx.control.rounds import in_its_round
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.waiting import POLL_INTERVAL
 from airflow_batchtx.errors import InvalidJob, Postponed, Problem, refuse
+from airflow_batchtx.planning.tags import shell_tags
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.members import BY_NAME
@@ -61,13 +62,24 @@ def name_of(file: str, request: Mapping[str, Any]) -> str:
 
 
 def assignment_of(
-    services: Services, request: Mapping[str, Any], *, name: str, key: str, policy: Policy, control_prefix: str | None
+    services: Services,
+    request: Mapping[str, Any],
+    *,
+    name: str,
+    key: str,
+    policy: Policy,
+    control_prefix: str | None,
+    tagged: bool = True,
 ) -> Assignment:
-    """Read a request as the piece of work that `name` and `key` stand for; InvalidJob names all that is wrong."""
+    """Read a request as the piece of work that `name` and `key` stand for; InvalidJob names all that is wrong.
+
+    `tagged`: its jobs have the two as tags.
+    """
     refuse(InvalidJob, "transform job", _templates(request))
     identity = Identity(namespace=NAMESPACE, dag_id=name, task_id="", run_id=key, map_index=-1)
     work = assigned(request, identity=identity, prefix=name, epoch=None, policy=policy, control_prefix=control_prefix)
-    return in_its_round(services, work)
+    tags = shell_tags(work.request, name, key) if tagged else {}
+    return in_its_round(services, replace(work, tags=tags))
 
 
 def _templates(request: Mapping[str, Any]) -> Iterator[Problem]:
@@ -89,7 +101,9 @@ class Run:
     def result(self) -> TransformResult:
         """Do the work, and give what came of it; raise the error that says why nothing did."""
         with self._interruptible():
-            self._limits(self.assignment.request)  # whether they can be kept has to be known before a job is paid for
+            # Whether they can be kept has to be known before a job is paid for.
+            services, work = self.connection.services, self.assignment
+            Limits.agreed(work.policy, self.manner.prices, services, work.request)
             started = self._started()
             if self.manner.wait:
                 return to_end(
