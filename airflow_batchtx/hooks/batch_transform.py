@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
-
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from typing import Any
 
 from airflow_batchtx.control.waiting import POLL_INTERVAL, Watch, waited
-from airflow_batchtx.hooks.current import Current
+from airflow_batchtx.hooks.current import CurrentHook
 from airflow_batchtx.sagemaker.jobs import Described, TransformJobs
 from airflow_batchtx.sagemaker.models import Models
 
-if TYPE_CHECKING:
-    from mypy_boto3_sagemaker import SageMakerClient
 
-
-class BatchTransformHook(AwsBaseHook):
+class BatchTransformHook(CurrentHook):
     """Creates, describes, stops and waits for transform jobs; botocore's errors come out typed.
 
     Takes what every AWS hook takes: `aws_conn_id`, `region_name`, `verify`, `config`. All settings of the connection
     count, and so do AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_SAGEMAKER: the local engine is nothing but an endpoint.
     """
 
-    # Seconds. Waits are long: a connection that someone mends, or whose secret is rotated, counts after so many.
-    renewed_after = 300.0
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "client_type": "sagemaker"})
-        self._one_at_a_time = threading.Lock()
-        self._made = time.monotonic()
-
-    @property
-    def client(self) -> SageMakerClient:
-        """The boto3 client, one for all threads; the first access makes it, which takes a while."""
-        with self._one_at_a_time:
-            if time.monotonic() - self._made > self.renewed_after:
-                for cached in ("conn", "conn_config"):
-                    self.__dict__.pop(cached, None)
-                self._made = time.monotonic()
-            return cast("SageMakerClient", self.conn)
 
     @property
     def jobs(self) -> TransformJobs:
         """Transform jobs, each call over the client as it is then."""
-        return TransformJobs(cast("SageMakerClient", Current(lambda: self.client)))
+        return TransformJobs(self.current)
 
     @property
     def models(self) -> Models:
         """Models and model packages, each call over the client as it is then."""
-        return Models(cast("SageMakerClient", Current(lambda: self.client)))
+        return Models(self.current)
 
     def create(self, request: Mapping[str, Any]) -> str:
         """Create the job that a CreateTransformJob request describes, and give its ARN; see TransformJobs.create."""

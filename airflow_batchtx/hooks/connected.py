@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_batchtx.hooks.batch_transform import BatchTransformHook
 from airflow_batchtx.hooks.services import AwsSettings
-from airflow_batchtx.hooks.storage import StorageHook
+from airflow_batchtx.hooks.storage import StorageHook, refuse_keys
 from airflow_batchtx.storage.s3 import S3Store
 
 
@@ -20,7 +20,8 @@ class ConnectedOperator(BaseOperator):
     `aws_conn_id` names an Airflow connection (None is boto3's own search for credentials). `region_name`,
     `ssl_verify` (what AWS hooks call `verify`, a word that transform tasks need for their outputs) and
     `botocore_config` (the arguments of botocore's Config, such as `{"retries": {"mode": "adaptive"}}`) overrule it.
-    `s3_extra_args` go with every request to S3 that takes them: `{"ExpectedBucketOwner": ..., "RequestPayer": ...}`.
+    `s3_extra_args` go with every request to S3 that takes them: `{"ExpectedBucketOwner": ..., "RequestPayer": ...}`;
+    keys of one's own (SSE-C) are refused.
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name", "ssl_verify", "s3_extra_args")
@@ -41,6 +42,8 @@ class ConnectedOperator(BaseOperator):
         self.ssl_verify = ssl_verify
         self.botocore_config = botocore_config
         self.s3_extra_args = s3_extra_args
+        if isinstance(s3_extra_args, Mapping):
+            refuse_keys(f"task {self.task_id}", s3_extra_args)
 
     @property
     def aws(self) -> AwsSettings:
