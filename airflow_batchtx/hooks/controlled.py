@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -16,13 +16,16 @@ from airflow_batchtx.control.limits import stop
 from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.waiting import POLL_INTERVAL
-from airflow_batchtx.errors import WaitInterrupted
+from airflow_batchtx.errors import InvalidInput, Problem, WaitInterrupted, refuse
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.retrying import RETRY_POLICY
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prices import PriceTable
+
+if TYPE_CHECKING:
+    from airflow.sdk import RetryPolicy
 
 # Seconds. A worker has five from SIGTERM to SIGKILL, in which a job may have to be stopped.
 NAP = 0.25
@@ -47,8 +50,18 @@ class ControlledOperator(ConnectedOperator):
     Its `retry_policy` is by default one that does not try again what is hopeless (see `retrying`).
     """
 
-    def __init__(self, *, prices: Mapping[str, Any] | str | None = None, **kwargs: Any) -> None:
-        super().__init__(**{"retry_policy": RETRY_POLICY, **kwargs})
+    # The job that the task is given; a task that makes its job knows no name before.
+    job_name: Any = None
+
+    def __init__(
+        self,
+        *,
+        prices: Mapping[str, Any] | str | None = None,
+        # Named here, so that `default_args` and mapped tasks find it.
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.prices = prices
         self._killed = False
 
@@ -56,6 +69,16 @@ class ControlledOperator(ConnectedOperator):
     def services(self) -> Services:
         """SageMaker, its logs, S3, and time that on_kill cuts short."""
         return services(self.aws, s3_extra_args=self.s3_extra_args, sleep=self._nap)
+
+    def defers(self, chosen: bool | None) -> bool:
+        """Tell whether to wait in a triggerer: as `chosen`, by default as `[operators] default_deferrable` says.
+
+        InvalidInput where `botocore_config` has credentials: a triggerer's task is kept in clear text.
+        """
+        deferrable = conf.getboolean("operators", "default_deferrable") if chosen is None else chosen
+        if deferrable:
+            refuse(InvalidInput, f"task {self.task_id}", _credentials(self.botocore_config or {}))
+        return deferrable
 
     def ending(self, policy: Policy) -> Ending:
         """Take the ends of jobs as this task's options say."""
@@ -77,7 +100,7 @@ class ControlledOperator(ConnectedOperator):
         while not self._killed and (left := ends - time.monotonic()) > 0:
             time.sleep(min(left, NAP))
         if self._killed:
-            raise WaitInterrupted("")
+            raise WaitInterrupted(_name(self.job_name))
 
     @contextmanager
     def stopping(self, job_name: str, context: Context) -> Iterator[None]:
@@ -90,8 +113,22 @@ class ControlledOperator(ConnectedOperator):
             yield
         except WaitInterrupted as cut:
             self._killed = False  # the stop itself may have to wait
-            stopped = stop_wanted(context["ti"]) and stop(self.services, job_name)
+            stopped = (stop(self.services, job_name) or None) if stop_wanted(context["ti"]) else False
             raise WaitInterrupted(job_name, stopped=stopped) from cut
         except AirflowTaskTimeout:
             stop(self.services, job_name)
             raise
+
+
+def _name(job: object) -> str:
+    """Give the name of the job that a task was given, by name or by result; nothing where it was given none."""
+    return str((job.get("job_name") if isinstance(job, Mapping) else job) or "")
+
+
+def _credentials(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what must not be in a trigger's arguments."""
+    for scheme, url in (config.get("proxies") or {}).items():
+        if "@" in str(url):
+            rule = "has credentials, which Airflow would keep and show in clear text while the task is deferred"
+            remedy = "Put the proxy into the extra of the Airflow connection, under config_kwargs."
+            yield Problem(f"botocore_config.proxies.{scheme}", "***", rule, remedy)

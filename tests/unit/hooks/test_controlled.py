@@ -14,8 +14,9 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow.sdk.execution_time.comms import TaskStatesResult
 from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
-from airflow_batchtx.errors import ServiceUnavailable, WaitInterrupted
+from airflow_batchtx.errors import InvalidInput, ServiceUnavailable, WaitInterrupted
 from airflow_batchtx.hooks.controlled import ControlledOperator, configured_interval
+from airflow_batchtx.operators.batch_transform import BatchTransformStopOperator
 from tests.fake_airflow import FakeTaskInstance
 from tests.fake_batch import World
 from tests.fake_sagemaker import refusal
@@ -131,7 +132,24 @@ def test_a_job_that_was_ending_anyway_is_not_said_to_be_stopped() -> None:
     with airflow_says("failed"), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
         task.services.sleep(600)
 
-    assert not caught.value.stopped
+    assert caught.value.stopped is None
+    assert "adopts" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["nightly", {"job_name": "nightly"}])
+def test_a_killed_task_that_was_given_its_job_names_it_and_claims_no_more(given: Any) -> None:
+    world = World()
+    task = BatchTransformStopOperator(task_id="stop", job_name=given)
+    task.services = replace(world.services, sleep=task._nap)
+    world.batch.add("nightly", ["InProgress"])
+    task.on_kill()
+
+    with pytest.raises(WaitInterrupted) as caught:
+        task.execute(CONTEXT)
+
+    assert (caught.value.job_name, caught.value.stopped) == ("nightly", None)
+    assert "'nightly'" in str(caught.value)
+    assert "adopts" not in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------------ other endings
@@ -199,3 +217,31 @@ def test_the_interval_is_airflows_unless_it_says_nothing(monkeypatch: pytest.Mon
     assert configured_interval() == 30
     monkeypatch.setenv("AIRFLOW__BATCHTX__POLL_INTERVAL", "7")
     assert configured_interval() == 7
+
+
+def test_a_task_defers_as_it_says_else_as_airflow_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ControlledOperator(task_id="score")
+
+    assert [task.defers(chosen) for chosen in (True, False, None)] == [True, False, False]
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+    assert [task.defers(chosen) for chosen in (True, False, None)] == [True, False, True]
+
+
+@pytest.mark.parametrize("url", ["http://me:hunter2@proxy:3128", "me:hunter2@proxy:3128"])
+def test_a_proxys_credentials_do_not_get_into_a_trigger(url: str) -> None:
+    task = ControlledOperator(task_id="score", botocore_config={"proxies": {"https": url, "http": "http://proxy:3128"}})
+
+    with pytest.raises(
+        InvalidInput, match=r"botocore_config\.proxies\.https .* extra of the Airflow connection"
+    ) as caught:
+        task.defers(True)
+
+    assert len(caught.value.problems) == 1
+    assert "hunter2" not in str(caught.value)
+    assert not task.defers(False)
+
+
+def test_any_other_setting_of_a_client_may_be_deferred() -> None:
+    config = {"proxies": {"https": "http://proxy:3128"}, "retries": {"mode": "adaptive"}}
+
+    assert ControlledOperator(task_id="score", botocore_config=config).defers(True)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from airflow.sdk import ExceptionRetryPolicy, RetryAction
+from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction
+from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_batchtx import errors
 from airflow_batchtx.hooks.controlled import ControlledOperator
 from airflow_batchtx.hooks.retrying import HOPELESS, LATER, RETRY_POLICY, retry_policy
+from airflow_batchtx.operators.batch_transform import BatchTransformOperator, BatchTransformStopOperator
+from airflow_batchtx.sensors.batch_transform import BatchTransformSensor
+from tests.fake_sagemaker import REQUEST
 
 FAIL, RETRY, DEFAULT = RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT
 DECISIONS: list[tuple[Exception, RetryAction, timedelta | None]] = [
@@ -67,3 +71,42 @@ def test_a_task_that_waits_for_a_job_has_it_unless_it_is_given_its_own() -> None
     assert ControlledOperator(task_id="score").retry_policy is RETRY_POLICY
     assert ControlledOperator(task_id="score", retry_policy=own).retry_policy is own
     assert ControlledOperator(task_id="score", retry_policy=None).retry_policy is None
+
+
+TASKS: list[tuple[type[ControlledOperator], dict[str, object]]] = [
+    (BatchTransformOperator, {"job": dict(REQUEST)}),
+    (BatchTransformStopOperator, {"job_name": "nightly"}),
+    (BatchTransformSensor, {"job_name": "nightly"}),
+]
+each_task = pytest.mark.parametrize(("kind", "given"), TASKS, ids=lambda value: getattr(value, "__name__", None))
+OWN = ExceptionRetryPolicy(rules=[])
+
+
+@each_task
+@pytest.mark.parametrize(
+    ("defaults", "options", "policy"),
+    [
+        ({}, {}, RETRY_POLICY),
+        ({"retry_policy": OWN}, {}, OWN),
+        ({"retry_policy": None}, {}, None),
+        ({}, {"retry_policy": OWN}, OWN),
+        ({"retry_policy": None}, {"retry_policy": OWN}, OWN),
+    ],
+)
+def test_a_policy_counts_wherever_airflow_takes_one(
+    kind: type[ControlledOperator],
+    given: dict[str, object],
+    defaults: dict[str, object],
+    options: dict[str, object],
+    policy: object,
+) -> None:
+    with DAG("churn", schedule=None, default_args=defaults) as dag:
+        single = kind(task_id="single", **given, **options)
+        mapped = kind.partial(task_id="mapped", **options).expand(**{name: [value] for name, value in given.items()})
+
+    assert single.retry_policy is policy
+    assert mapped.retry_policy is policy
+    assert mapped.unmap(given).retry_policy is policy
+    # What the scheduler knows of it: that there is one, which a worker finds in the DAG's file.
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert [stored.get_task(name).has_retry_policy for name in ("single", "mapped")] == [policy is not None] * 2
