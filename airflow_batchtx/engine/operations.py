@@ -31,3 +31,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "ListTags": tags.list_tags,
     "DeleteTags": tags.delete_tags,
 }
+
+# Those that wait for the S3.
+ASK_S3 = frozenset({"CreateTransformJob"})

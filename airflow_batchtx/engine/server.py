@@ -19,7 +19,6 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -32,7 +31,7 @@ from airflow_batchtx.engine.config import EngineConfig, url
 from airflow_batchtx.engine.events import state_change
 from airflow_batchtx.engine.jobs import described
 from airflow_batchtx.engine.logs import FileLogs
-from airflow_batchtx.engine.operations import OPERATIONS
+from airflow_batchtx.engine.operations import ASK_S3, OPERATIONS
 from airflow_batchtx.engine.pages.outputs import Outputs
 from airflow_batchtx.engine.pages.site import Site
 from airflow_batchtx.engine.quotas import Quotas
@@ -41,6 +40,7 @@ from airflow_batchtx.engine.runner import Runner, Workplace
 from airflow_batchtx.engine.shapes import Shapes, service_model
 from airflow_batchtx.engine.stores import S3Address, s3_address
 from airflow_batchtx.engine.telemetry import Telemetry
+from airflow_batchtx.engine.threads import Threads
 from airflow_batchtx.engine.throttle import Throttle
 from airflow_batchtx.errors import LocalEngineError, RequestRefused
 from airflow_batchtx.modelserver import docker
@@ -52,6 +52,9 @@ HEALTH = "/_batchtx/health"
 CALLS = "/calls"
 # How long a look at the S3 may take before it counts as silent, in seconds.
 _S3_SECONDS = 2.0
+# How many calls of each kind are answered at once. Those that ask the S3 have threads of their own: while it is silent,
+# the others must be answered all the same.
+_CALLS, _CALLS_TO_S3, _LOOKS = 40, 40, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,17 @@ def _docker_owner(config: EngineConfig) -> Iterator[str | None]:
 
 
 def _application(api: Api, shapes: Shapes, addresses: Addresses, pages: Sequence[Route]) -> Starlette:
+    own, asking, looking = Threads(_CALLS), Threads(_CALLS_TO_S3), Threads(_LOOKS)
+
     async def call(request: Request) -> Response:
-        answer = await run_in_threadpool(answered, api, shapes, dict(request.headers), await request.body())
+        headers, body = dict(request.headers), await request.body()
+        _, _, name = headers.get("x-amz-target", "").partition(".")
+        threads = asking if name in ASK_S3 else own
+        answer = await threads.run(answered, api, shapes, headers, body)
         return Response(answer.body, answer.status, answer.headers)
 
     async def health(_: Request) -> Response:
-        answers = await run_in_threadpool(_answers, addresses.storage)
+        answers = await looking.run(_answers, addresses.storage)
         found = {
             "status": "ok" if answers else "no answer from the S3",
             "version": __version__,
@@ -160,8 +168,8 @@ def _application(api: Api, shapes: Shapes, addresses: Addresses, pages: Sequence
     async def calls(_: Request) -> Response:
         return JSONResponse(api.calls.counts())
 
-    own = [Route("/", call, methods=["POST"]), Route(HEALTH, health), Route(CALLS, calls)]
-    return Starlette(routes=[*own, *pages])
+    served = [Route("/", call, methods=["POST"]), Route(HEALTH, health), Route(CALLS, calls)]
+    return Starlette(routes=[*served, *pages])
 
 
 def answered(api: Api, shapes: Shapes, headers: dict[str, str], body: bytes) -> protocol.Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
@@ -21,9 +21,12 @@ from airflow_batchtx.engine.pages.jobview import LOG_LINES, MOST_TAILS, JobView
 from airflow_batchtx.engine.pages.outputs import Outputs
 from airflow_batchtx.engine.pages.overview import PATH, Chosen, overview, page_number
 from airflow_batchtx.engine.registry import Job, Registry
+from airflow_batchtx.engine.threads import Threads
 
 # How often a page of what still runs loads itself anew, in seconds.
 REFRESH_SECONDS = 3
+# How many pages are made at once; a page may wait for the S3, and no call of the API waits with it.
+_AT_ONCE = 4
 # Nothing of a page comes from elsewhere, and nothing in it runs.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'",
@@ -31,6 +34,9 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+
+_Maker = Callable[[Request], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +50,14 @@ class Site:
 
     def routes(self) -> list[Route]:
         """Give the addresses of the pages, for a Starlette application."""
-        job = f"{PATH}/{{region}}/{{name}}"
-        return [
-            Route("/", _to_the_jobs),
-            Route(PATH, self.jobs),
-            Route(job, self.job),
-            Route(f"{job}/logs", self.logs),
-            Route(f"{job}/logs/{{stream:path}}", self.log),
-        ]
+        job, threads = f"{PATH}/{{region}}/{{name}}", Threads(_AT_ONCE)
+        made: Mapping[str, _Maker] = {
+            PATH: self.jobs,
+            job: self.job,
+            f"{job}/logs": self.logs,
+            f"{job}/logs/{{stream:path}}": self.log,
+        }
+        return [Route("/", _to_the_jobs), *(Route(path, _in(threads, make)) for path, make in made.items())]
 
     def jobs(self, request: Request) -> Response:
         """Answer with the list of jobs."""
@@ -92,6 +98,13 @@ class Site:
 
     def _logs(self, job: Job) -> list[logtexts.Log]:
         return logtexts.found_in(JobFolder.of(self.home, job).logs)
+
+
+def _in(threads: Threads, make: _Maker) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return await threads.run(make, request)
+
+    return answer
 
 
 def _to_the_jobs(_: Request) -> Response:

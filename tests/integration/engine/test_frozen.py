@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.engines import Desk, Engine, running_engine
 from tests.integration.engine.test_faults import faults
@@ -95,3 +100,30 @@ def test_pages_say_what_they_can(desk: Desk, held: str, tmp_path: Path) -> None:
 
     assert "1 object</span>" in page
     assert "Not known" in page
+
+
+def test_calls_that_ask_no_s3_are_answered_while_many_wait_for_it(desk: Desk, held: str, tmp_path: Path) -> None:
+    with behind_a_relay(desk, tmp_path, 600) as (here, s3), ThreadPoolExecutor(60) as pool:
+        name = asked(here, held)
+        many = Config(retries={"total_max_attempts": 1}, max_pool_connections=60, proxies={})
+        session = boto3.Session("testing", "testing", region_name="us-east-1")
+        client = session.client("sagemaker", endpoint_url=here.engine.url, config=many)
+        model = here.model(held)
+        s3.freeze()
+        creates = [pool.submit(refused_or_not, client, here.request(model)) for _ in range(50)]
+        assert eventually(lambda: here.engine.calls()["us-east-1"].get("CreateTransformJob", 0) >= 40)
+
+        found = here.client.describe_transform_job(TransformJobName=name)
+        here.client.stop_transform_job(TransformJobName=name)
+        ended = here.ended(name)
+        waiting = wait(creates, timeout=0).not_done
+        s3.thaw()
+        wait(creates)
+
+    assert (found["TransformJobStatus"], ended["TransformJobStatus"]) == ("InProgress", "Stopped")
+    assert len(waiting) == 50
+
+
+def refused_or_not(client: Any, request: dict[str, Any]) -> None:
+    with suppress(ClientError, BotoCoreError):
+        client.create_transform_job(**request)
