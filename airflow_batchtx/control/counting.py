@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from airflow_batchtx.control.ledger import Ledger
+from airflow_batchtx.control.ledger import Ledger, Sent
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.errors import BatchTransformError
 from airflow_batchtx.planning.forecast import Look, Progress, forecast
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 class Counting:
     """Counts what one job has written, with one listing in `interval` seconds at most, the first one after that time.
 
-    `folder` is the attempt's control folder: its intent tells how many objects were sent, and by S3's own clock since
-    when outputs count. Jobs of less than `fewest` objects are not counted.
+    `folder` is the attempt's control folder, which tells how many objects were sent, and by S3's own clock since when
+    outputs count; where it does not, there is no progress. Jobs of less than `fewest` objects are not counted.
     """
 
     services: Services
@@ -27,7 +27,7 @@ class Counting:
     folder: S3Uri
     interval: float
     fewest: int = 1
-    _target: _Target | None = None
+    _sent: Sent | None = None
     _next: float = field(init=False)
     _begun: float = field(init=False)
     _looks: list[Look] = field(default_factory=list)
@@ -43,36 +43,18 @@ class Counting:
             return None
         self._next = now + self.interval
         try:
-            self._target = target = self._target or _Target.read(self.services, self.job_name, self.folder)
-            done = target.done(self.services) if target.total >= self.fewest else 0
+            self._sent = sent = self._sent or Ledger.of(self.services.store, self.folder).sent(self.job_name)
+            done = self._done(sent) if sent and sent.objects >= self.fewest else 0
         except BatchTransformError as error:
             log.debug("progress cannot be told: %s", error)
             return None
-        if not done:
+        if not sent or not done:
             return None
-        told = forecast(min(done, target.total), target.total, self._begun, now, self._looks)
+        told = forecast(min(done, sent.objects), sent.objects, self._begun, now, self._looks)
         self._looks.append((now, done))
         return told
 
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """How many objects were sent, where their outputs come, and since when (ISO 8601, by S3's clock)."""
-
-    total: int
-    output: S3Uri
-    since: str
-
-    @classmethod
-    def read(cls, services: Services, job_name: str, folder: S3Uri) -> _Target:
-        ledger = Ledger.of(services.store, folder)
-        written, since = ledger.intent(job_name), ledger.announced(job_name)
-        if written is None:
-            return cls(0, folder, "")
-        total = sum(one.done is None for one in written.intent.objects)
-        return cls(total, S3Uri.parse(written.intent.output), since or "")
-
-    def done(self, services: Services) -> int:
+    def _done(self, sent: Sent) -> int:
         """Count what came since; who else writes below the prefix is counted too, since this is no proof."""
-        objects = services.store.objects(self.output.as_folder())
-        return sum(one.last_modified is not None and one.last_modified.isoformat() > self.since for one in objects)
+        objects = self.services.store.objects(sent.output.as_folder())
+        return sum(one.last_modified is not None and one.last_modified.isoformat() > sent.since for one in objects)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from airflow_batchtx.control.counting import Counting
+from airflow_batchtx.control.ledger import INTENT, SENT
 from airflow_batchtx.control.submission import start
 from airflow_batchtx.errors import StorageError
 from airflow_batchtx.spec.uri import S3Uri
@@ -17,10 +19,18 @@ INTERVAL = 5.0
 
 
 class Counted(InMemoryStore):
-    """A store that counts its listings, and fails those that it is told to."""
+    """A store that counts its listings, tells what was `read`, and fails those that it is told to."""
 
     listings = 0
     fails = False
+
+    def __init__(self, objects: Mapping[str, bytes]) -> None:
+        self.read: list[str] = []
+        super().__init__(objects)
+
+    def get(self, uri: S3Uri) -> bytes:
+        self.read.append(uri.name)
+        return super().get(uri)
 
     def objects(self, prefix: S3Uri) -> Any:
         self.listings += 1
@@ -70,3 +80,29 @@ def test_progress_that_cannot_be_told_fails_nothing(counted: tuple[World, Counte
     store.fails = False
     world.sleep(INTERVAL)
     assert counting.progress() is not None
+
+
+def test_the_intent_which_may_be_large_is_never_read(counted: tuple[World, Counted, Counting]) -> None:
+    world, store, counting = counted
+    world.put("s3://b/out/a.csv.out")
+    store.read.clear()
+    for _ in range(3):
+        world.sleep(INTERVAL)
+        assert counting.progress() is not None
+
+    assert INTENT not in store.read
+    assert SENT in store.read
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}", b"[]", b'{"objects": 2, "output": "nowhere"}'])
+def test_without_what_was_sent_there_is_no_progress(
+    counted: tuple[World, Counted, Counting], body: bytes | None
+) -> None:
+    world, store, counting = counted
+    world.put("s3://b/out/a.csv.out")
+    store.delete([counting.folder / SENT])
+    if body is not None:
+        store.put(counting.folder / SENT, body)
+    world.sleep(INTERVAL)
+
+    assert counting.progress() is None
