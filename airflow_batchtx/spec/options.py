@@ -140,9 +140,9 @@ def texts(value: Any) -> dict[str, str]:
     return dict(value)
 
 
-def optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let an option be left out; so does what an unset parameter renders to."""
-    return lambda value: None if value in (None, "", "None") else read(value)
+def optional(read: Callable[[Any], Any], default: Any = None) -> Callable[[Any], Any]:
+    """Let an option be left out, and be `default` then; so does what an unset parameter renders to."""
+    return lambda value: default if value in (None, "", "None") else read(value)
 
 
 def _listed(value: Any, parted: Callable[[str], list[str]]) -> list[Any]:

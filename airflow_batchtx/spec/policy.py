@@ -65,6 +65,9 @@ class Verify(Choice):
     NONE = "none"
 
 
+_DAY = 86_400.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The options of job control, read. Durations are in seconds, `max_cost` is in the currency of the price table.
@@ -83,7 +86,7 @@ class Policy:
     resume: bool = True
     max_runtime: float | None = None
     max_cost: float | None = None
-    quota_timeout: float = 86_400.0
+    quota_timeout: float = _DAY
     instance_types: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -129,11 +132,12 @@ OPTIONS: Mapping[str, Option] = {
     "resume": Option(flag, "Choose True or False."),
     "max_runtime": Option(optional(duration), _SECONDS),
     "max_cost": Option(optional(positive), "Give an amount of money, such as 25.0; None for no limit."),
-    "quota_timeout": Option(duration, "Give seconds, or a timedelta."),
+    "quota_timeout": Option(optional(duration, _DAY), "Give seconds, or a timedelta; None for a day."),
     "instance_types": Option(
-        matching(INSTANCE_TYPE_PATTERN, "instance types"), "Give a list such as ['ml.m5.xlarge', 'ml.m5.2xlarge']."
+        optional(matching(INSTANCE_TYPE_PATTERN, "instance types"), ()),
+        "Give a list such as ['ml.m5.xlarge', 'ml.m5.2xlarge'].",
     ),
-    "include": Option(matching(".+", "patterns of names"), _PATTERNS),
-    "exclude": Option(matching(".+", "patterns of names"), _PATTERNS),
+    "include": Option(optional(matching(".+", "patterns of names"), ()), _PATTERNS),
+    "exclude": Option(optional(matching(".+", "patterns of names"), ()), _PATTERNS),
 }
 DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(Policy)}

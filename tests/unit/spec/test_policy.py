@@ -29,6 +29,12 @@ def test_rendered_texts_are_read() -> None:
     assert read.include == ("*.csv", "*.tsv")
 
 
+@pytest.mark.parametrize("unset", [None, "", "None"])
+@pytest.mark.parametrize("name", ["include", "exclude", "instance_types", "quota_timeout", "max_runtime", "max_cost"])
+def test_what_an_unset_parameter_renders_to_is_the_default(name: str, unset: str | None) -> None:
+    assert Policy.read({**DEFAULTS, name: unset}) == Policy()
+
+
 def test_a_time_span_is_read_as_seconds() -> None:
     assert Policy.read({**DEFAULTS, "max_runtime": timedelta(hours=2)}).max_runtime == 7200.0
 
