@@ -8,6 +8,7 @@ from typing import Any
 from airflow_batchtx.control.assignment import Assignment
 from airflow_batchtx.control.ledger import default_prefix
 from airflow_batchtx.errors import InvalidJob, Problem, refuse
+from airflow_batchtx.planning.addresses import addressed
 from airflow_batchtx.spec import options, wire
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.naming import Identity
@@ -34,7 +35,7 @@ def assigned(
     """
     known = wire.coerced(request)
     refuse(InvalidJob, "transform job", problems(known))
-    known, prepared = settled(known)
+    known, prepared = settled(addressed(known))
     return Assignment(
         identity=identity,
         prefix=prefix,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_batchtx.control.assigning import control_of
@@ -28,6 +29,7 @@ from airflow_batchtx.errors import (
     StorageError,
 )
 from airflow_batchtx.planning import preflight
+from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.sagemaker.failures import typed_errors
 from airflow_batchtx.spec import policy, wire
 from airflow_batchtx.spec.members import BY_NAME
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 NO_JOB, NO_OBJECT = "batchtx-check-there-is-no-such-job", ".batchtx-check"
 NO_ETAG = '"00000000000000000000000000000000"'
 
+INSTANCE_TYPE = BY_NAME["instance_type"].path
 _INPUT, _OUTPUT, _MODEL = (BY_NAME[name].label for name in ("input", "output", "model_name"))
 
 
@@ -218,13 +221,17 @@ def _model(scene: _Scene) -> Iterator[Problem]:
 
 
 def _limit(scene: _Scene) -> Iterator[Problem]:
-    """Look for the price that a bound of money needs."""
+    """Look for the prices that a bound of money needs: of the job's instance type, and of each that may follow it."""
     subject, region = scene.subject, scene.services.jobs.region
     if "prices" in scene.wrong or not {"instance_type", "instance_count"} <= subject.values.keys():
         return
-    if not is_open(subject.prices):
-        prices = price_table(subject.prices)
-        yield from _raised(lambda: Limits.of(subject.policy, prices, region, wire.coerced(subject.request)))
+    if is_open(subject.prices):
+        return
+    prices, policy = price_table(subject.prices), subject.policy
+    for name in dict.fromkeys((subject.values["instance_type"], *policy.instance_types)):
+        request = wire.coerced(subject.request)
+        wire.put(request, INSTANCE_TYPE, name)
+        yield from _raised(partial(Limits.of, policy, prices, region, request))
 
 
 def _describing(scene: _Scene) -> Iterator[Problem]:
@@ -289,7 +296,7 @@ DOUBTS: Sequence[Question] = (_logs,)
 
 def _place(value: Any) -> S3Uri | None:
     try:
-        return S3Uri.parse(value)
+        return address(value)
     except (TypeError, ValueError):
         return None
 

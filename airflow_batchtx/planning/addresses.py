@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.limits import S3_URI_PATTERN
+from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.uri import S3Uri
 
-# Amazon S3 User Guide, path-style requests: https://s3.<Region>.amazonaws.com/<bucket>/<key>, older forms included.
-_PATH_STYLE = re.compile(
-    r"https://s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?/(?P<bucket>[^/]+)/?(?P<key>.*)", re.DOTALL
-)
+_ADDRESS = re.compile(S3_URI_PATTERN, re.DOTALL)
+_MEMBERS = tuple(BY_NAME[name].path for name in ("input", "output", "data_capture_destination"))
 
 
 def address(text: str) -> S3Uri:
-    """Read `s3://bucket/key` or a path-style https URL, whose key is taken as it stands; a ValueError names others.
-
-    How SageMaker resolves https is not documented; a bucket in the host name is not guessed at.
-    """
-    if found := _PATH_STYLE.fullmatch(text):
-        return S3Uri(found["bucket"], found["key"])
+    """Read `s3://bucket/key` or a path-style https URL, whose key is taken as it stands; a ValueError names others."""
+    if found := _ADDRESS.fullmatch(text):
+        return S3Uri(found[1], found[2])
     return S3Uri.parse(text)
 
 
@@ -29,3 +28,16 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def addressed(request: wire.Request) -> wire.Request:
+    """Give a copy of a request whose places are all written as `s3://bucket/key`: there is no doubt what that means."""
+    copy = wire.copied(request)
+    for path in _MEMBERS:
+        if (value := wire.at(request, path)) is not None:
+            wire.put(copy, path, [_plain(one) for one in value] if isinstance(value, list) else _plain(value))
+    return copy
+
+
+def _plain(value: Any) -> Any:
+    return str(address(value)) if isinstance(value, str) and value.startswith("https:") and is_address(value) else value

@@ -28,7 +28,8 @@ class Rule:
 
 
 _CONTROL_REMEDY = (
-    "Give a control_prefix of its own, such as s3://bucket/control/, in the task or in Airflow's [batchtx] section."
+    "Give a control_prefix of its own, such as s3://bucket/control/, in the task, in Airflow's [batchtx] section or as"
+    " --control-prefix; in another bucket, where input or output is the whole of this one."
 )
 
 RULES: tuple[Rule, ...] = (

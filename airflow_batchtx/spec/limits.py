@@ -19,8 +19,12 @@ MODEL_NAME_PATTERN = r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?"
 EXPERIMENT_NAME_PATTERN = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,119}"
 KMS_KEY_PATTERN = r"[a-zA-Z0-9:/_-]*"
 AMI_VERSION_PATTERN = r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*"
-# The model's pattern allows https as well; how SageMaker resolves such a URI is not documented.
-S3_URI_PATTERN = r"s3://([^/]+)/?(.*)"
+# What a user may begin a job's name with: all that spec.naming makes a name of. AWS's own rule is NAME_PATTERN.
+PREFIX_PATTERN = r".*[a-zA-Z0-9].*"
+# The model's pattern takes any https, and how SageMaker resolves it is not documented. Path-style ones can be read
+# (Amazon S3 User Guide, path-style requests: https://s3.<Region>.amazonaws.com/<bucket>/<key>, older forms included);
+# a bucket in the host name is not guessed at.
+S3_URI_PATTERN = r"(?:s3://|https://s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?/)([^/]+)/?(.*)"
 ENVIRONMENT_NAME_PATTERN = r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}"
 # The model's [\p{L}\p{Z}\p{N}_.:/=+\-@]*, in the words of Python's re (\w is letters, digits and the underscore).
 TAG_PATTERN = r"[\w\s.:/=+\-@]*"

@@ -58,8 +58,9 @@ _FILTER = "Use a JSONPath such as $[1:] for CSV or $.features for JSON, or leave
 
 MEMBERS: tuple[Member, ...] = (
     Member(
-        name="name", path="TransformJobName", minimum=1, maximum=limits.NAME_LENGTH, pattern=limits.NAME_PATTERN,
-        remedy="Use at most 63 letters, digits and single hyphens inside; or leave it out.", example="churn-nightly",
+        name="name", path="TransformJobName", minimum=1, pattern=limits.PREFIX_PATTERN,
+        remedy="Give the beginning of a name, with a letter or a digit in it, or leave it out.",
+        example="churn-nightly",
     ),
     Member(
         name="model_name", path="ModelName", required=True, minimum=1, maximum=limits.NAME_LENGTH,

@@ -80,7 +80,14 @@ def _text(member: Member, value: Any) -> Iterator[str]:
 
 def _pattern(member: Member, value: str) -> Iterator[str]:
     if member.pattern is not None and not re.fullmatch(member.pattern, value, re.DOTALL):
-        yield f"must match {member.pattern}"
+        yield _IN_WORDS.get(member.pattern, f"must match {member.pattern}")
+
+
+# Of patterns that say little to people.
+_IN_WORDS: Mapping[str, str] = {
+    limits.S3_URI_PATTERN: "must be s3://bucket/key, or https://s3.<Region>.amazonaws.com/bucket/key",
+    limits.PREFIX_PATTERN: "must have a letter or a digit in it",
+}
 
 
 def _integer(member: Member, value: Any) -> Iterator[str]:

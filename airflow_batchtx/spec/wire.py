@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_batchtx.spec.members import BY_NAME, MEMBERS, Kind, Member
+from airflow_batchtx.spec.templates import is_open
 
 Request = dict[str, Any]
 
@@ -65,7 +67,7 @@ _FOLDERS = frozenset(
 
 
 def coerced(request: Mapping[str, Any]) -> Request:
-    """Give a copy in which rendered texts have become the numbers and flags that they spell.
+    """Give a copy in which rendered texts have become the numbers, flags and lists of inputs that they spell.
 
     Jinja renders everything to text. A text that spells nothing of the kind is left, for the checks to name.
     """
@@ -73,7 +75,7 @@ def coerced(request: Mapping[str, Any]) -> Request:
     for name, value in flat(copy).items():
         member = BY_NAME[name]
         if isinstance(value, str) and (spelt := _SPELT.get(member.kind)):
-            _replace(copy, member, spelt(value.strip()))
+            _replace(copy, member, spelt(value))
     return copy
 
 
@@ -93,16 +95,27 @@ def copied(request: Mapping[str, Any]) -> Request:
 
 
 def _whole(text: str) -> int | str | None:
+    text = text.strip()
     if text in ("", "None"):  # what an unset parameter renders to
         return None
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
 def _flag(text: str) -> bool | str | None:
-    return {"true": True, "false": False, "": None, "none": None}.get(text.lower(), text)
+    return {"true": True, "false": False, "": None, "none": None}.get(text.strip().lower(), text)
 
 
-_SPELT = {Kind.INTEGER: _whole, Kind.FLAG: _flag}
+def _input(text: str) -> Any:
+    """Read a list of inputs, or what a prepare task returned: no URI begins as they do."""
+    if not text.lstrip().startswith(("[", "{")) or is_open(text):
+        return text
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError):  # TypeError: a set of what cannot be in one
+        return text
+
+
+_SPELT = {Kind.INTEGER: _whole, Kind.FLAG: _flag, Kind.INPUT: _input}
 
 
 def tag_list(tags: Mapping[str, object]) -> list[dict[str, object]]:

@@ -19,6 +19,7 @@ KINDS = {"string": Kind.TEXT, "integer": Kind.INTEGER, "boolean": Kind.FLAG, "ma
 NARROWER = {
     "TransformInput.DataSource.S3DataSource.S3DataType",  # two of the four do not work with transform jobs
     "TransformInput.DataSource.S3DataSource.S3Uri",  # https: not documented how it resolves
+    "TransformJobName",  # the beginning of a name, which is made to fit
     "TransformOutput.S3OutputPath",
     "DataCaptureConfig.DestinationS3Uri",
     "ModelName",  # the model's minimum of 0 contradicts its own pattern
@@ -71,11 +72,18 @@ def test_bounds_patterns_and_values(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["TransformOutput.S3OutputPath", "DataCaptureConfig.DestinationS3Uri"])
-def test_uris_are_the_models_less_https(path: str) -> None:
+def test_uris_are_the_models_less_most_https(path: str) -> None:
     said = LEAVES[path][0].metadata
 
-    assert said["pattern"].replace("(https|s3)", "s3") == limits.S3_URI_PATTERN
+    assert said["pattern"] == "(https|s3)://([^/]+)/?(.*)"
+    assert limits.S3_URI_PATTERN.endswith("([^/]+)/?(.*)")
     assert BY_PATH[path].maximum == said["max"]
+
+
+def test_names_of_jobs() -> None:
+    said = LEAVES["TransformJobName"][0].metadata
+
+    assert (said["pattern"], said["max"]) == (limits.NAME_PATTERN, limits.NAME_LENGTH)
 
 
 def test_instance_types() -> None:

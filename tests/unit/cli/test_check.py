@@ -157,6 +157,53 @@ def test_who_insists_is_told_why_aws_cannot_be_asked(tmp_path: Path) -> None:
     assert (code, report["online"], fields(report)) == (1, True, ["DescribeTransformJob"])
 
 
+def test_a_bound_of_money_needs_the_price_of_every_type_that_may_be_tried(tmp_path: Path) -> None:
+    fallback = (
+        "--instance-types",
+        "ml.m5.xlarge",
+        "--instance-types",
+        "ml.zz9.large",
+        "--instance-types",
+        "ml.zz8.large",
+    )
+
+    code, report = told(World(), written(tmp_path), "--max-cost", "5", *fallback)
+
+    rules = [problem["rule"] for job in report["jobs"] for problem in job["problems"]]
+    assert (code, fields(report)) == (1, ["max_cost", "max_cost"])
+    assert ["ml.zz9.large" in rules[0], "ml.zz8.large" in rules[1]] == [True, True]
+
+
+HTTPS = "https://s3.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_path_style_urls_are_looked_at_as_what_they_mean(tmp_path: Path, online: bool) -> None:
+    source = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{HTTPS}/b/in/"}}}
+    request = {**REQUEST, "TransformInput": source, "TransformOutput": {"S3OutputPath": f"{HTTPS}/b/out/"}}
+    elsewhere = {**REQUEST, "TransformOutput": {"S3OutputPath": f"{HTTPS}/elsewhere/out/"}}
+    inside = {**request, "TransformOutput": {"S3OutputPath": f"{HTTPS}/b/in/out/"}}
+    how = "--online" if online else "--offline"
+
+    assert fields(told(World(), written(tmp_path, request), how)[1]) == []
+    assert fields(told(World(), written(tmp_path, inside), how)[1]) == ["input"]
+    lost = fields(told(World(), written(tmp_path, elsewhere), how)[1])
+    assert set(lost) == ({"output", "control_prefix"} if online else set())
+
+
+def test_an_output_at_the_root_of_a_bucket_needs_a_control_prefix_elsewhere(tmp_path: Path) -> None:
+    request = {**REQUEST, "TransformOutput": {"S3OutputPath": "s3://scores"}}
+
+    _, refused = told(World(), written(tmp_path, request), "--offline")
+    _, taken = told(World(), written(tmp_path, request), "--offline", "--control-prefix", "s3://b/control/")
+
+    [problem] = refused["jobs"][0]["problems"]
+    assert problem["field"] == "control_prefix"
+    assert "control_prefix" in problem["remedy"]
+    assert "in another bucket" in problem["remedy"]
+    assert fields(taken) == []
+
+
 def test_people_see_a_table(tmp_path: Path) -> None:
     request = {**REQUEST, "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 0}}
 

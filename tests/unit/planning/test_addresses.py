@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_batchtx.planning.addresses import address, is_address
+from airflow_batchtx.planning.addresses import address, addressed, is_address
+from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.uri import S3Uri
 
 
@@ -39,3 +40,21 @@ def test_other_urls_are_not_guessed_at(text: str) -> None:
     assert not is_address(text)
     with pytest.raises(ValueError, match="is not an S3 URI"):
         address(text)
+
+
+INPUT, OUTPUT = "TransformInput.DataSource.S3DataSource.S3Uri", "TransformOutput.S3OutputPath"
+HTTPS = "https://s3.eu-west-1.amazonaws.com/bucket"
+
+
+def test_a_request_names_its_places_in_one_way() -> None:
+    request: wire.Request = {"ModelName": "m"}
+    wire.put(request, INPUT, [f"{HTTPS}/in/a.csv", "s3://bucket/in/b.csv", "s3://bucket"])
+    wire.put(request, OUTPUT, f"{HTTPS}/out/")
+    before = wire.flat(request)
+
+    plain = addressed(request)
+
+    assert wire.at(plain, INPUT) == ["s3://bucket/in/a.csv", "s3://bucket/in/b.csv", "s3://bucket"]
+    assert wire.at(plain, OUTPUT) == "s3://bucket/out/"
+    assert wire.flat(request) == before
+    assert addressed({"ModelName": "m"}) == {"ModelName": "m"}

@@ -83,7 +83,8 @@ IN, OUT, PAYLOAD = (BY_NAME[name].label for name in ("input", "output", "max_pay
 RERUN = "a rerun would read its own output"
 BESIDE = "Write to a prefix of its own, beside the input's."
 ELSEWHERE = (
-    "Give a control_prefix of its own, such as s3://bucket/control/, in the task or in Airflow's [batchtx] section."
+    "Give a control_prefix of its own, such as s3://bucket/control/, in the task, in Airflow's [batchtx] section or as"
+    " --control-prefix; in another bucket, where input or output is the whole of this one."
 )
 
 # What is known, and what is said of it.

@@ -17,7 +17,7 @@ from airflow_batchtx.errors import BatchTransformError, InvalidJob
 from airflow_batchtx.spec.job import UnknownToThisVersion, check
 from airflow_batchtx.spec.members import BY_NAME, MEMBERS
 from airflow_batchtx.spec.prepared import PreparedInput, settled
-from airflow_batchtx.spec.wire import coerced, put
+from airflow_batchtx.spec.wire import at, coerced, put
 
 GOOD: dict[str, Any] = {
     "model_name": "churn",
@@ -52,9 +52,9 @@ def shown(value: Any) -> str:
 
 # One row a rule: what is written, and which fields the complaint names.
 REFUSED: list[tuple[dict[str, Any], set[str]]] = [
-    ({"name": "a" * 64}, {"name"}),
-    ({"name": "-a"}, {"name"}),
-    ({"name": "dag__task"}, {"name"}),
+    ({"name": ""}, {"name"}),
+    ({"name": "--_"}, {"name"}),
+    ({"name": 7}, {"name"}),
     ({"model_name": ""}, {"model_name"}),
     ({"model_name": None}, {"model_name"}),
     ({"model_name": "a_b"}, {"model_name"}),
@@ -144,6 +144,11 @@ ACCEPTED: list[dict[str, Any]] = [
     {"input": "s3://bucket/data/part-"},
     {"input": "s3://bucket"},
     {"input": ["s3://bucket/a/"]},
+    {"input": "https://s3.eu-west-1.amazonaws.com/bucket/a/"},
+    {"output": "https://s3.amazonaws.com/bucket"},
+    {"name": "daily_churn"},  # what it is for is to begin a name, of which it is made a part
+    {"name": "{{ dag.dag_id }}.é"},
+    {"name": "a" * 250},
     {"input": ["s3://bucket/a/", "s3://bucket/a/b/", "s3://bucket"]},
     {"input": ("s3://bucket/a/", "s3://bucket/b.csv")},
     {"input": ["s3://bucket/a/", "s3://{{ var.value.bucket }}/b/"]},
@@ -259,7 +264,7 @@ def test_everything_that_is_wrong_with_a_list_is_told_at_once() -> None:
         TransformJob(**{**GOOD, "input": ["s3://a/x", "x", "s3://a/x", "s3://b/y"]})
 
     assert [problem.rule for problem in caught.value.problems] == [
-        "'x' must match s3://([^/]+)/?(.*)",
+        "'x' must be s3://bucket/key, or https://s3.<Region>.amazonaws.com/bucket/key",
         "'s3://a/x' is there twice",
         "must be in one bucket, not in a, b",
     ]
@@ -334,3 +339,31 @@ NONSENSE = st.recursive(
 def test_checks_never_crash_on_nonsense(nonsense: dict[str, Any]) -> None:
     with pytest.raises(InvalidJob):
         check(nonsense)
+
+
+RENDERED: list[tuple[str, Any]] = [
+    ("['s3://bucket/a/', 's3://bucket/b.csv']", ["s3://bucket/a/", "s3://bucket/b.csv"]),
+    (' ["s3://bucket/a/"]\n', ["s3://bucket/a/"]),
+    (str(PREPARED.to_dict()), PREPARED.to_dict()),
+    ("s3://bucket/a/ ", "s3://bucket/a/ "),
+    ("['s3://bucket/a/'", "['s3://bucket/a/'"),
+    ("{{ ti.xcom_pull('list') }}", "{{ ti.xcom_pull('list') }}"),
+    ("{['a']}", "{['a']}"),
+    ("[{{ params.first }}, 's3://bucket/b/']", "[{{ params.first }}, 's3://bucket/b/']"),
+]
+
+
+@pytest.mark.parametrize(("text", "meant"), RENDERED)
+def test_a_text_of_inputs_is_what_was_rendered_to_it(text: str, meant: Any) -> None:
+    request: dict[str, Any] = {}
+    put(request, BY_NAME["input"].path, text)
+
+    assert at(coerced(request), BY_NAME["input"].path) == meant
+
+
+@pytest.mark.parametrize("text", ["[]", "['s3://bucket/a/', 'no uri']", "['s3://bucket/a/'"])
+def test_a_text_of_wrong_inputs_is_refused_as_they_are(text: str) -> None:
+    with pytest.raises(InvalidJob) as caught:
+        TransformJob(**{**GOOD, "input": text})
+
+    assert fields_of(caught) == {"input"}
