@@ -6,15 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from airflow_batchtx.errors import InvalidInput, JobTimedOut, Problem
+from airflow_batchtx.errors import InvalidInput, JobTimedOut, Problem, refuse
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec.lifecycle import is_final
+from airflow_batchtx.spec.options import Option, duration, read_options
 
 # Seconds; real jobs take minutes to get their instances.
 POLL_INTERVAL = 30.0
 # A job is looked at more often while it is young: it may be a small one, on the local engine.
 SHORTEST_PAUSE, SHARE_OF_AGE = 1.0, 0.25
 LONGEST_BACKOFF = 300.0
+
+_INTERVAL = {"poll_interval": Option(duration, "Give seconds, such as 30, or a timedelta.")}
+
+
+def read_interval(value: Any) -> float:
+    """Read the longest pause between two looks at a job, in seconds; InvalidInput where it is no time span above 0."""
+    known, problems = read_options(_INTERVAL, {"poll_interval": value})
+    refuse(InvalidInput, "wait for a job", problems)
+    return float(known["poll_interval"])
 
 
 def ended(seen: Described | None) -> TypeGuard[Described]:

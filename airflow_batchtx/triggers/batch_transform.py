@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_batchtx.control.waiting import POLL_INTERVAL
+from airflow_batchtx.control.waiting import POLL_INTERVAL, read_interval
 from airflow_batchtx.errors import BatchTransformError, JobTimedOut
 from airflow_batchtx.triggers.reports import JobReport, Report, interval, told
 from airflow_batchtx.triggers.sharing import Once, shared
@@ -20,8 +21,7 @@ from airflow_batchtx.triggers.watcher import CALLS_PER_SECOND, Watcher
 if TYPE_CHECKING:
     from airflow_batchtx.control.services import Services
     from airflow_batchtx.hooks.connected import ConnectedOperator
-    from airflow_batchtx.hooks.services import AwsSettings
-    from airflow_batchtx.triggers.calls import Connected
+    from airflow_batchtx.hooks.paced import PacedHook
     from airflow_batchtx.triggers.looks import Seen
 
 # What an event says besides a job's own status.
@@ -47,6 +47,9 @@ class BatchTransformTrigger(BaseTrigger):
     :param stop_on_kill: stop the job once a user ends the task; not where Airflow only moves it, or it is cleared.
     """
 
+    # The way to AWS, where it is handed in; all triggers of the same settings share one otherwise.
+    hook: PacedHook | None = None
+
     def __init__(  # noqa: PLR0913 - what Airflow keeps of a trigger, by name only
         self,
         job_name: str,
@@ -69,7 +72,7 @@ class BatchTransformTrigger(BaseTrigger):
             "region_name": region_name,
             "verify": verify,
             "botocore_config": None if botocore_config is None else dict(botocore_config),
-            "poll_interval": poll_interval,
+            "poll_interval": read_interval(poll_interval),
             "deadline": deadline,
             "record": record,
             "logs": logs,
@@ -118,7 +121,7 @@ class BatchTransformTrigger(BaseTrigger):
         job_name, task_instance = self.arguments["job_name"], self.task_instance
         if not self.arguments["stop_on_kill"] or task_instance is None:
             return
-        stopped = await self._watcher.stop(job_name, wanted=partial(stop_wanted, task_instance))
+        stopped = await self._shared.watcher.stop(job_name, wanted=partial(stop_wanted, task_instance))
         does = {None: "is left running for who goes on with the task", False: "ends anyway", True: "is asked to stop"}
         self.log.info("Transform job %s %s", job_name, does[stopped])
 
@@ -134,7 +137,7 @@ class BatchTransformTrigger(BaseTrigger):
 
     async def _end(self) -> Seen:
         """Wait for the job, and log what there is to tell in the meantime: here, in the task that the log is of."""
-        wait = self._watcher.wait(
+        wait = self._shared.watcher.wait(
             self.arguments["job_name"], interval=self.arguments["poll_interval"], deadline=self.arguments["deadline"]
         )
         end, logs = asyncio.ensure_future(wait), self.arguments["logs"]
@@ -149,42 +152,37 @@ class BatchTransformTrigger(BaseTrigger):
     def reports(self) -> Sequence[Report]:
         """What the task's log is told while the job runs."""
         job_name, record, logs = (self.arguments[name] for name in ("job_name", "record", "logs"))
-        return [JobReport(self._services, job_name, record, logs)] if record or logs else []
+        return [JobReport(self._shared.services, job_name, record, logs)] if record or logs else []
 
     # ---------------------------------------------------------------------------------------- what triggers share
 
-    @cached_property
-    def hook(self) -> Connected:
-        """Transform jobs, asked for in a thread: what it imports and makes would hold up the event loop."""
-        from airflow_batchtx.hooks.paced import PacedHook
-
-        return PacedHook(**self._settings)
-
     @property
-    def _settings(self) -> AwsSettings:
-        conn_id, region, verify, config = (self.arguments[name] for name in SETTINGS)
-        return {"aws_conn_id": conn_id, "region_name": region, "verify": verify, "config": config}
+    def _shared(self) -> _Shared:
+        settings, given = json.dumps([self.arguments[name] for name in SETTINGS], sort_keys=True), self.hook
+        connect = partial(_hook, settings) if given is None else lambda: given
+        return shared(settings, lambda forget: _Shared.made(connect, forget))
 
-    @property
-    def _watcher(self) -> Watcher:
-        return shared(
-            ("watcher", json.dumps(self._settings, sort_keys=True)),
-            lambda forget: Watcher(
-                lambda: self.hook,
-                calls_per_second=max(
-                    conf.getfloat("batchtx", "calls_per_second", fallback=CALLS_PER_SECOND), FEWEST_CALLS
-                ),
-                forget=forget,
-            ),
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The way to AWS of all triggers with the same settings."""
+
+    watcher: Watcher
+    services: Callable[[], Services]
+
+    @classmethod
+    def made(cls, connect: Callable[[], PacedHook], forget: Callable[[], None]) -> _Shared:
+        once = Once(connect)
+        rate = conf.getfloat("batchtx", "calls_per_second", fallback=CALLS_PER_SECOND)
+        return cls(
+            watcher=Watcher(once, calls_per_second=max(rate, FEWEST_CALLS), forget=forget),
+            services=Once(lambda: once().services()),
         )
 
-    @property
-    def _services(self) -> Once[Services]:
-        settings = self._settings
 
-        def make() -> Services:
-            from airflow_batchtx.hooks.services import services
+def _hook(settings: str) -> PacedHook:
+    """Reach AWS; in a thread, since what this imports and makes would hold up the event loop."""
+    from airflow_batchtx.hooks.paced import PacedHook
 
-            return services(settings)
-
-        return shared(("services", json.dumps(settings, sort_keys=True)), lambda _: Once(make))
+    conn_id, region_name, verify, config = json.loads(settings)
+    return PacedHook(aws_conn_id=conn_id, region_name=region_name, verify=verify, config=config)

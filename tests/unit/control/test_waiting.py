@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batchtx.control.waiting import Watch, ended, named, waited
+from airflow_batchtx.control.waiting import Watch, ended, named, read_interval, waited
 from airflow_batchtx.errors import InvalidInput, JobTimedOut
 from tests.fake_sagemaker import CREATED
 
@@ -18,6 +19,19 @@ RUNNING = {"TransformJobStatus": "InProgress", "CreationTime": CREATED}
 
 def watch(now: float = NOW, *, interval: float = 30, deadline: float | None = None, chance: float = 0.5) -> Watch:
     return Watch(job_name="nightly", interval=interval, deadline=deadline, clock=lambda: now, chance=lambda: chance)
+
+
+def test_an_interval_is_a_number_of_seconds_or_a_time_span() -> None:
+    assert [read_interval(value) for value in (30, "60.0", timedelta(minutes=2))] == [30.0, 60.0, 120.0]
+
+
+@pytest.mark.parametrize("value", [0, -1, "0", "often", None, float("nan")])
+def test_an_interval_that_would_ask_without_a_pause_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidInput) as error:
+        read_interval(value)
+
+    [problem] = error.value.problems
+    assert (problem.field, problem.rule) == ("poll_interval", "must be a number above 0")
 
 
 @pytest.mark.parametrize(("age", "pause"), [(0, 1), (4, 1), (40, 10), (120, 30), (7200, 30), (-5, 1)])

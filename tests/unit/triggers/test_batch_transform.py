@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_batchtx.errors import InvalidInput
 from airflow_batchtx.triggers.batch_transform import BatchTransformTrigger
 from tests.fake_account import Account
 from tests.fake_airflow import FakeTaskInstance, fired
@@ -42,6 +43,12 @@ def played(act: Callable[[VirtualLoop, Account], Coroutine[Any, Any, Any]], **li
         return account
 
     return run_in_no_time(work)
+
+
+@pytest.mark.parametrize("interval", [0, -1, "often"])
+def test_an_interval_without_a_pause_is_refused(interval: object) -> None:
+    with pytest.raises(InvalidInput, match="poll_interval"):
+        trigger(poll_interval=interval)
 
 
 async def event(one: BatchTransformTrigger) -> dict[str, Any]:
@@ -233,6 +240,6 @@ def test_a_task_that_is_killed_while_it_reports_waits_no_more() -> None:
         one = trigger(account, account.add("nightly"))
         one.reports = [list]  # type: ignore[misc]
         await killed(account, one)
-        assert one._watcher.waiting == 0
+        assert one._shared.watcher.waiting == 0
 
     played(act)
