@@ -41,7 +41,9 @@ def connected(aws: Aws) -> Connection:
     try:
         return _connected(aws)
     except (BotoCoreError, ValueError) as error:
-        remedy = 'Give --region and --profile, set AWS_REGION, or for the local engine: eval "$(batchtx local env)"'
+        remedy = (
+            'Give --region, --profile, or set AWS_DEFAULT_REGION; for the local engine: eval "$(batchtx local env)"'
+        )
         raise InvalidInput("AWS", (Problem("connection", None, str(error).rstrip("."), remedy),)) from error
 
 

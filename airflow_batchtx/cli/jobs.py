@@ -34,6 +34,9 @@ def run(  # noqa: PLR0913, PLR0917 options are arguments to typer
     poll_interval: Annotated[
         float, typer.Option(parser=seconds, metavar="TIME", help="Longest pause between two looks.")
     ] = 30.0,
+    tag_jobs: Annotated[
+        bool, typer.Option(help="Tag the job with its name and key, for which it takes sagemaker:AddTags.")
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result only.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -67,6 +70,7 @@ def run(  # noqa: PLR0913, PLR0917 options are arguments to typer
                 key=key,
                 policy=policy,
                 control_prefix=place.control_prefix,
+                tagged=tag_jobs,
             )
             result = running.Run(work, connection, Screen(console, quiet=quiet, logs=logs), manner).result()
         except EmptyInput as empty:

@@ -1,4 +1,4 @@
-"""The tags of a job: those that its request gives, and those that say which task it belongs to."""
+"""The tags of a job: those that its request gives, and those that say which work it belongs to."""
 
 from __future__ import annotations
 
@@ -32,10 +32,19 @@ def automatic_tags(request: Mapping[str, Any], run: Run) -> dict[str, str]:
 
     A job has at most 50. Its own win and are never left out; where they leave no room, automatic ones are.
     """
-    own = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
     told = {"dag_id": run.dag_id, "task_id": run.task_id, "run_id": run.run_id}
     if run.map_index >= 0:
         told["map_index"] = str(run.map_index)
+    return _with_own(request, told)
+
+
+def shell_tags(request: Mapping[str, Any], name: str, key: str) -> dict[str, str]:
+    """Give the same for work of the command line: `batchtx:name` after its own, and `batchtx:key` where there is one."""
+    return _with_own(request, {"name": name} | ({"key": key} if key else {}))
+
+
+def _with_own(request: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, str]:
+    own = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
     new = {f"{_NAMESPACE}{name}": sanitised(text) for name, text in told.items()}
     room = max(_MOST - len(own), 0)
     return own | dict([pair for pair in new.items() if pair[0] not in own][:room])

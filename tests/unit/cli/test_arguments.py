@@ -98,8 +98,10 @@ def test_what_is_missing_to_reach_aws_is_one_clear_message(monkeypatch: pytest.M
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
 
-    with pytest.raises(InvalidInput, match="region"):
+    with pytest.raises(InvalidInput, match="set AWS_DEFAULT_REGION"):
         connected(Aws())
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert connected(Aws()).services.jobs.region == "eu-west-1"
     with pytest.raises(InvalidInput, match="nobody"):
         connected(Aws(profile="nobody"))
 

@@ -112,6 +112,41 @@ def test_keys_names_and_files_tell_pieces_of_work_apart(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def tags(world: World) -> dict[str, str]:
+    [job] = world.batch.jobs.values()
+    return {tag["Key"]: tag["Value"] for tag in job.get("Tags", ())}
+
+
+def test_a_job_is_tagged_by_its_name_and_key(tmp_path: Path) -> None:
+    request = {**REQUEST, "Tags": [{"Key": "team", "Value": "risk"}]}
+    tagged, bare = World(), World()
+
+    named(tagged, written(tmp_path, request), "--key", "2026-11-23")
+    named(bare, written(tmp_path, request), "--key", "2026-11-23", "--no-tag-jobs")
+
+    assert tags(tagged) == {"team": "risk", "batchtx:name": "churn", "batchtx:key": "2026-11-23"}
+    assert tags(bare) == {"team": "risk"}
+
+
+def test_path_style_urls_are_sent_as_what_they_mean(tmp_path: Path) -> None:
+    world, https = World(), "https://s3.us-east-1.amazonaws.com/b"
+    source = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{https}/in/"}}}
+    request = {**REQUEST, "TransformInput": source, "TransformOutput": {"S3OutputPath": f"{https}/out/"}}
+
+    result = named(world, written(tmp_path, request))
+
+    assert (result["output"], result["objects_done"]) == ("s3://b/out/", 3)
+
+
+def test_a_name_that_aws_would_not_take_begins_one_that_it_takes(tmp_path: Path) -> None:
+    world = World()
+
+    named(world, written(tmp_path, {**REQUEST, "TransformJobName": "daily_churn"}))
+
+    assert world.created == [name_of("daily_churn")]
+    assert world.created[0].startswith("daily-churn-")
+
+
 def test_a_request_from_standard_input_brings_its_name() -> None:
     world = World()
 
@@ -223,7 +258,7 @@ def test_it_waits_for_a_quota_where_it_is(tmp_path: Path) -> None:
     result = named(world, written(tmp_path))
 
     assert result["status"] == "Completed"
-    assert world.slept[:3] == [60.0, 60.0, 60.0]
+    assert [pause for pause in world.slept if pause][:3] == [60.0, 60.0, 60.0]
 
 
 @pytest.mark.parametrize("options", [["--quota-timeout", "90s"], ["--on-quota", "fail"]])
@@ -257,7 +292,7 @@ def test_a_job_that_runs_too_long_is_stopped(tmp_path: Path) -> None:
 
     assert isinstance(error, JobTimedOut)
     assert exit_code(error) == 4
-    assert world.batch.names("StopTransformJob") == [name_of()]
+    assert world.stopped == [name_of()]
 
 
 def test_a_bound_of_money_needs_a_price(tmp_path: Path) -> None:
@@ -299,8 +334,9 @@ def test_an_empty_prefix_fails_or_is_no_work(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------ Ctrl-C
 
 
-def interrupted(_: float) -> None:
-    raise KeyboardInterrupt
+def interrupted(seconds: float) -> None:
+    if seconds:
+        raise KeyboardInterrupt
 
 
 def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -310,7 +346,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path: Path) -> None:
 
     assert ran.exit_code == 130
     assert f"batchtx stop {name_of()}" in ran.stderr
-    assert world.batch.names("StopTransformJob") == []
+    assert world.stopped == []
 
 
 def test_ctrl_c_may_mean_the_job(tmp_path: Path) -> None:
@@ -319,7 +355,7 @@ def test_ctrl_c_may_mean_the_job(tmp_path: Path) -> None:
     ran = batchtx(world, "run", written(tmp_path), "--stop-on-interrupt", sleep=interrupted)
 
     assert ran.exit_code == 130
-    assert world.batch.names("StopTransformJob") == [name_of()]
+    assert world.stopped == [name_of()]
 
 
 def test_ctrl_c_before_there_is_a_job(tmp_path: Path) -> None:

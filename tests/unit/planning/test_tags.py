@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batchtx.planning.tags import automatic_tags, sanitised
+from airflow_batchtx.planning.tags import automatic_tags, sanitised, shell_tags
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.validation import problems
@@ -45,6 +45,18 @@ def test_a_tag_of_ones_own_wins() -> None:
 
     assert tags["batchtx:run_id"] == "mine"
     assert tags["batchtx:dag_id"] == "churn"
+
+
+def test_work_of_a_shell_tells_its_name_and_key() -> None:
+    named = tagged({"team": "risk"})
+
+    assert shell_tags(named, "churn", "2026-11-23") == {
+        "team": "risk",
+        "batchtx:name": "churn",
+        "batchtx:key": "2026-11-23",
+    }
+    assert shell_tags(tagged({}), "churn", "") == {"batchtx:name": "churn"}
+    assert shell_tags(tagged({"batchtx:key": "mine"}), "churn", "k!")["batchtx:key"] == "mine"
 
 
 def test_what_aws_does_not_take_becomes_an_underscore() -> None:
