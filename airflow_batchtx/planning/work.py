@@ -37,7 +37,6 @@ NOT_THE_MODEL = ("ModelName", "ModelArn", "CreationTime", "DeploymentRecommendat
 ENVIRONMENT = "Environment"
 _SHOWN = 3  # objects that a difference names
 _LONGEST = 80  # characters of a value that a difference shows
-_DIGEST = 16  # hexadecimal digits, 64 bits
 
 
 def work_of(request: Mapping[str, Any], model: Mapping[str, Any], objects: Iterable[Found]) -> Work:
@@ -68,17 +67,6 @@ def same_version(one: str, other: str) -> bool:
     """Tell whether two versions of an object are the same: by sha256 if both have it, else by ETag and size."""
     mine, theirs = _parsed(one), _parsed(other)
     return mine.etag == theirs.etag if None in (mine.sha256, theirs.sha256) else mine.sha256 == theirs.sha256
-
-
-def digest(work: Work) -> str:
-    """Give a short text that is the same for works without differences, whatever the order in them.
-
-    Works of which only one knows an object's sha256 have different digests, even if they differ in nothing else.
-    """
-    versions = {uri: _parsed(text) for uri, text in work.objects.items()}
-    objects = {uri: known.sha256 or known.etag for uri, known in versions.items()}
-    text = _written({"request": work.request, "model": work.model, "objects": objects})
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
 
 
 # ----------------------------------------------------------------------------------------------- what differs

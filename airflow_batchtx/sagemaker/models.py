@@ -70,14 +70,6 @@ class Models:
                         return package["ModelPackageArn"]
         raise PackageNotFound(group, status)
 
-    def describe_package(self, name: str) -> Described:
-        """Give what SageMaker knows of a model package, by its ARN or name.
-
-        PackageNotFound, ModelCallRefused or ServiceUnavailable.
-        """
-        with typed_errors(name, PACKAGE):
-            return cast("Described", self._client.describe_model_package(ModelPackageName=name))
-
     def _exists(self, name: str) -> bool:
         try:
             self.describe(name)

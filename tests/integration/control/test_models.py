@@ -100,14 +100,11 @@ def test_the_latest_approved_package_of_a_group_is_what_runs(desk: Desk, registr
     assert before.name != after.name
     assert first["TransformJobStatus"] == second["TransformJobStatus"] == "Completed"
     assert (echoed, desk.get("out/a.csv.out")) == (b"12\n", b"2\n")
-    assert registry.describe_package(approved)["ModelPackageVersion"] == 1
 
 
 def test_what_does_not_exist(registry: Models) -> None:
     with pytest.raises(PackageNotFound) as group:
         registry.latest_package("no-such-group")
-    with pytest.raises(PackageNotFound):
-        registry.describe_package("no-such-package")
 
     assert group.value.name == "no-such-group"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batchtx.planning.selection import Found
-from airflow_batchtx.planning.work import differences, digest, digested, same_version, version, work_of
+from airflow_batchtx.planning.work import differences, digested, same_version, version, work_of
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.intent import Work
 from airflow_batchtx.spec.members import MEMBERS, Kind
@@ -241,12 +241,11 @@ PAIRS = st.one_of(st.tuples(FOUND, FOUND), st.tuples(SUMMED, SUMMED))
 
 
 @given(MAPPINGS, MAPPINGS, MAPPINGS, MAPPINGS, PAIRS)
-def test_works_differ_if_their_digests_do(
+def test_works_differ_both_ways_or_not_at_all(
     request_: Any, other_request: Any, model: Any, other_model: Any, objects: tuple[list[Found], list[Found]]
 ) -> None:
     one, other = work_of(request_, model, objects[0]), work_of(other_request, other_model, objects[1])
 
-    assert (differences(one, other) == ()) == (digest(one) == digest(other))
     assert len(differences(one, other)) == len(differences(other, one))
     assert differences(one, one) == ()
 
@@ -263,7 +262,6 @@ def test_order_means_nothing(request_: Any, model: Any, objects: list[Found]) ->
     one = work_of(request_, model, objects)
     other = work_of(turned(request_), turned(model), reversed(objects))
 
-    assert digest(one) == digest(other)
     assert differences(one, other) == ()
 
 
@@ -272,7 +270,6 @@ def test_the_same_bytes_written_anew_are_the_same_work() -> None:
     before, now = ([Found(S3Uri("b", "k"), 1, etag, "00")] for etag in ('"e"', '"f"'))
 
     assert differences(work(objects=before), work(objects=now)) == ()
-    assert digest(work(objects=before)) == digest(work(objects=now))
 
 
 @given(FOUND)
