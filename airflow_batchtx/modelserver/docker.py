@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import secrets
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from airflow_batchtx import errors
 from airflow_batchtx.modelserver import contract
+from airflow_batchtx.modelserver.alone import alone
 from airflow_batchtx.modelserver.tethered import Tethered, last_line
 
 # Containers with this label are ours; its value tells whose.
@@ -25,6 +25,7 @@ _LOOK_SECONDS = 0.1
 # docker's exit status where it could not run the container at all: no such image, no daemon, a bad option.
 _NOT_RUN = 125
 _OWN_WORDS = f"{_DOCKER}: "
+_APART = ("--opt", "com.docker.network.bridge.enable_icc=false")
 _ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
 
@@ -33,9 +34,8 @@ def sweep(owner: str, host: Mapping[str, str]) -> int:
 
     Its network goes with them.
     """
-    owned = ["--quiet", "--filter", f"label={LABEL}={owner}"]
     try:
-        done = _docker(["ps", "--all", *owned], host)
+        done = _docker(["ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner}"], host)
     except OSError as error:
         raise errors.LocalEngineError(f"The docker command cannot be run ({error}): install docker.") from error
     if done.returncode:
@@ -43,18 +43,30 @@ def sweep(owner: str, host: Mapping[str, str]) -> int:
         raise errors.LocalEngineError(f"Docker cannot run images here: {said}")
     if found := done.stdout.split():
         _docker(["rm", "--force", *found], host)
-    if networks := _docker(["network", "ls", *owned], host).stdout.split():
+    if networks := _networks(owner, host):
         _docker(["network", "rm", *networks], host)
     return len(found)
 
 
-def isolated_network(owner: str, host: Mapping[str, str]) -> str:
-    """Name the network of `owner` that leads nowhere but to this machine; it is there by then."""
-    name = f"batchtx-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
-    # Docker refuses the second of a name, so instances that start together make it once. What else may be wrong is
-    # told when the container is to be run in it.
-    _docker(["network", "create", "--internal", "--label", f"{LABEL}={owner}", name], host)
+def isolated_network(owner: str, host: Mapping[str, str], lock: Path) -> str:
+    """Name a network of `owner` whose containers reach nobody, and are reached from this machine alone.
+
+    Who holds the same `lock` is given the same one. InvalidModelData where docker makes none.
+    """
+    # Docker makes several networks of one name where it is asked for them together, and can use none of them then.
+    with alone(lock):
+        if found := _networks(owner, host):
+            return found[0]
+        name = f"batchtx-{secrets.token_hex(8)}"
+        made = _docker(["network", "create", "--internal", *_APART, "--label", f"{LABEL}={owner}", name], host)
+    if made.returncode:
+        raise errors.InvalidModelData(f"No network for isolated containers could be made: {made.stderr.strip()}")
     return name
+
+
+def _networks(owner: str, host: Mapping[str, str]) -> list[str]:
+    listing = ["network", "ls", "--format", "{{.Name}}", "--filter", f"label={LABEL}={owner}"]
+    return _docker(listing, host).stdout.split()
 
 
 def run_command(
@@ -88,7 +100,7 @@ def _bind(model_dir: Path) -> list[str]:
 
 
 class DockerContainer:
-    """A ModelServer that is the container of an image; its name is nobody else's."""
+    """A ModelServer that is the container of an image, in a `network` of its own where one is named."""
 
     def __init__(
         self,
@@ -99,19 +111,12 @@ class DockerContainer:
         *,
         label: str,
         host: Mapping[str, str],
-        isolated: bool = False,
+        network: str | None = None,
     ) -> None:
-        self._image, self._log, self._host, self._isolated = image, log, host, isolated
+        self._image, self._log, self._host, self._network = image, log, host, network
         self._name = f"batchtx-{secrets.token_hex(8)}"
         self._run = Tethered(
-            run_command(
-                self._name,
-                image,
-                model_dir,
-                environment,
-                label,
-                isolated_network(label, host) if isolated else None,
-            ),
+            run_command(self._name, image, model_dir, environment, label, network),
             log=log,
             environment=host,
             afterwards=[_DOCKER, "rm", "--force", self._name],
@@ -145,7 +150,7 @@ class DockerContainer:
         raise errors.ModelNotReady(reason or f"Image {self._image} did not start within {_START_SECONDS:g} s")
 
     def _published(self) -> str | None:
-        if self._isolated:
+        if self._network:
             found = _docker(["inspect", "--format", _ADDRESSES, self._name], self._host).stdout.split()
             return f"{found[0]}:{contract.PORT}" if found else None
         found = _docker(["port", self._name, f"{contract.PORT}/tcp"], self._host).stdout.split()

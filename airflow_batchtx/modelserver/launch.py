@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow_batchtx import errors
 from airflow_batchtx.modelserver import modeldata, requirements
-from airflow_batchtx.modelserver.docker import DockerContainer
+from airflow_batchtx.modelserver.docker import DockerContainer, isolated_network
 from airflow_batchtx.modelserver.handlerprocess import HandlerProcess
 
 
@@ -22,9 +22,9 @@ class Container:
 
     `model_dir` holds its unpacked ModelDataUrl, None where it has none; `environment` is final
     (`contract.environment`); what the container prints is appended to the file `log`. Below `packages` is kept what
-    code/requirements.txt names; beside the model if it is None. `docker` is whose label the container of an image gets,
-    run by docker; with None the model's own code is run in its place. The container of an image that is `isolated` has
-    no way out to any network.
+    code/requirements.txt names, and the locks that those of one owner share; beside the model, or the log, if it is
+    None. `docker` is whose label the container of an image gets, run by docker; with None the model's own code is run
+    in its place. The container of an image that is `isolated` has no way out to any network.
     """
 
     image: str
@@ -117,6 +117,7 @@ def _handler(container: Container, host: Mapping[str, str]) -> ModelServer:
 
 def _image(container: Container, host: Mapping[str, str]) -> ModelServer:
     assert container.docker is not None
+    lock = (container.packages or container.log.parent) / "network.lock"
     return DockerContainer(
         container.image,
         container.model_dir,
@@ -124,7 +125,7 @@ def _image(container: Container, host: Mapping[str, str]) -> ModelServer:
         container.environment,
         label=container.docker,
         host=host,
-        isolated=container.isolated,
+        network=isolated_network(container.docker, host, lock) if container.isolated else None,
     )
 
 

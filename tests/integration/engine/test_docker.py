@@ -172,6 +172,53 @@ def test_an_isolated_model_has_no_way_out(host: str, dock: Desk, outside: str) -
     assert left(dock.engine.home) == []
 
 
+# Answers who of its network, but for this machine and itself, can be reached.
+LOOKING = SERVE.replace(
+    "self.reply(200, f",
+    """
+        import socket
+        me = socket.gethostbyname(socket.gethostname())
+        found, near = [], me.rpartition(".")[0]
+        for last in range(2, 8):
+            try:
+                socket.create_connection((f"{near}.{last}", 8080), 0.5).close()
+                found.append(f"{near}.{last}")
+            except OSError:
+                pass
+        self.reply(200, b"1" if set(found) - {me} else b"0") if body == b"look" else self.reply(200, f""",
+)
+
+
+def test_isolated_containers_do_not_reach_each_other(host: str, dock: Desk, outside: str) -> None:
+    image(host, "batchtx-tests/looking:1", LOOKING)
+    dock.put_at("busy/w.csv", b"wait")
+    dock.put_at("in/a.csv", b"look")
+    busy = dock.start(of_image(dock, IMAGE, isolated=True), S3Uri=f"s3://{dock.bucket}/busy/")
+    assert eventually(lambda: "MaxConcurrentTransforms" in dock.data_log(busy))
+
+    job = dock.run(of_image(dock, "batchtx-tests/looking:1", isolated=True))
+    dock.client.stop_transform_job(TransformJobName=busy)
+
+    assert (job["TransformJobStatus"], dock.get("out/a.csv.out")) == ("Completed", b"0")
+    assert dock.ended(busy)["TransformJobStatus"] == "Stopped"
+
+
+def test_isolated_instances_may_be_the_first_of_an_engine_together(
+    host: str, docked: Engine, models: Models, tmp_path: Path
+) -> None:
+    with running_engine(tmp_path, "--docker", "--s3-endpoint-url", docked.storage) as engine:
+        desk = desk_at(Engine(engine.url, docked.storage, tmp_path, engine.process), models)
+        for name in "abcd":
+            desk.put_at(f"in/{name}.csv", b"1")
+        model = of_image(desk, IMAGE, isolated=True)
+
+        together = [desk.start(model, InstanceCount=4, S3OutputPath=f"s3://{desk.bucket}/{n}/") for n in range(2)]
+        ends = [desk.ended(name, 60).get("FailureReason", "") for name in together]
+
+        assert ends == ["", ""]
+        assert desk.run(model)["TransformJobStatus"] == "Completed"
+
+
 def test_an_engine_leaves_no_network(host: str, docked: Engine, models: Models, tmp_path: Path) -> None:
     def networks() -> list[str]:
         return docker("network", "ls", "--quiet", "--filter", f"label={LABEL}={tmp_path.resolve()}").split()

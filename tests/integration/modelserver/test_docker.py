@@ -25,7 +25,9 @@ case "$1" in
          test -z "$ENDING" || { echo "out of memory"; exit 3; }
          echo $$ > "$HEARD.pid"
          exec sleep 600 ;;
-    network) test "$2" != ls || echo net ;;
+    network) test "$2" != ls || cat "$HEARD.net" 2>/dev/null
+             test "$2" != create || { test -z "$REFUSING" || { echo "no address left" >&2; exit 1; }
+                                      for name; do :; done; echo "$name" > "$HEARD.net"; echo id; } ;;
     inspect) echo "172.18.0.2 " ;;
     port) test -f "$HEARD.pid" && echo 127.0.0.1:4711 ;;
     ps) test -z "$REFUSING" || { echo "no daemon" >&2; exit 1; }
@@ -91,11 +93,17 @@ def test_an_isolated_container_is_reached_in_a_network_that_leads_nowhere(host: 
         with closing(launch(replace(image(tmp_path), isolated=True), host=host)) as server:
             assert server.url == "http://172.18.0.2:8080"
 
-    created = [line for line in heard(host) if line.startswith("network")]
-    network = created[0].split()[-1]
-    assert created == [f"network create --internal --label {LABEL}=me {network}"] * 2
+    (created,) = [line for line in heard(host) if line.startswith("network create")]
+    apart = "--internal --opt com.docker.network.bridge.enable_icc=false"
+    assert created.startswith(f"network create {apart} --label {LABEL}=me batchtx-")
     runs = [line for line in heard(host) if line.startswith("run")]
+    network = created.split()[-1]
     assert all(f"--network {network} " in line and "--publish" not in line for line in runs)
+
+
+def test_an_isolated_container_without_a_network_says_why(host: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidModelData, match=r"No network .* could be made: no address left"):
+        launch(replace(image(tmp_path), isolated=True), host={**host, "REFUSING": "yes"})
 
 
 def test_names_are_never_shared(host: dict[str, str], tmp_path: Path) -> None:
@@ -146,11 +154,13 @@ def test_a_container_that_ends_says_why(host: dict[str, str], tmp_path: Path) ->
 
 
 def test_a_sweep_removes_what_its_owner_left(host: dict[str, str]) -> None:
+    Path(host["HEARD"] + ".net").write_text("net")
+
     assert sweep("me", host) == 2
     assert heard(host) == [
         f"ps --all --quiet --filter label={LABEL}=me",
         "rm --force one two",
-        f"network ls --quiet --filter label={LABEL}=me",
+        f"network ls --format {{{{.Name}}}} --filter label={LABEL}=me",
         "network rm net",
     ]
 
