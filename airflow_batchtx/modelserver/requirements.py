@@ -6,19 +6,19 @@ installs it. What this Python has already is not installed again, and needs no n
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
+import os
 import shutil
-import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from airflow_batchtx import errors
 from airflow_batchtx.modelserver import contract
+from airflow_batchtx.modelserver.alone import alone
 from airflow_batchtx.modelserver.tethered import Tethered, last_line
 
 # Of a path: not a folder of ours, nor the working directory, may stand before pip's own modules.
@@ -36,12 +36,11 @@ def installed(model_dir: Path, packages: Path, log: Path, environment: Mapping[s
     code = model_dir / contract.CODE_FOLDER
     if not (code / contract.REQUIREMENTS).is_file():
         return None
-    target = packages / _digest(code)
-    packages.mkdir(parents=True, exist_ok=True)
-    with _alone(target.with_suffix(".lock")):
+    target = packages.absolute() / _digest(code)
+    with alone(target.with_suffix(".lock")):
         if target.is_dir():
             return target
-        if _satisfied(code, environment):
+        if _satisfied(code, target.with_suffix(".report"), environment):
             return None
         _install(code, target, log, environment)
     return target
@@ -61,40 +60,37 @@ def _is_local(line: str) -> bool:
     return line.startswith(_LOCAL) or line.endswith((".whl", ".tar.gz", ".zip")) or " @ " in line
 
 
-def _satisfied(code: Path, environment: Mapping[str, str]) -> bool:
-    """Tell whether this Python has all of it already."""
-    command = [*_PIP, "install", "--dry-run", "--no-index", "--quiet", "--report", "-", "-r", contract.REQUIREMENTS]
-    done = subprocess.run(command, cwd=code, env=dict(environment), capture_output=True, check=False)
-    return done.returncode == 0 and not json.loads(done.stdout)["install"]
+def _satisfied(code: Path, report: Path, environment: Mapping[str, str]) -> bool:
+    """Tell whether this Python has all of it already; `report` is where pip may write what it finds."""
+    command = ["install", "--dry-run", "--no-index", "--no-input", "--report", str(report)]
+    report.unlink(missing_ok=True)
+    # What it says is no complaint of the model's: the installation that follows has the word.
+    status = _pip(command, code, Path(os.devnull), environment)
+    found = json.loads(report.read_bytes()) if status == 0 else {"install": True}
+    report.unlink(missing_ok=True)
+    return not found["install"]
 
 
 def _install(code: Path, target: Path, log: Path, environment: Mapping[str, str]) -> None:
     half = target.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
-    command = [*_PIP, "install", "--disable-pip-version-check", "--no-input", "--no-warn-script-location"]
-    pip = Tethered(
-        [*command, "--target", str(half), "-r", contract.REQUIREMENTS], log=log, environment=environment, folder=code
-    )
-    try:
-        if status := pip.wait():
-            raise errors.InvalidModelData(_FAILED.format(status=status, said=_complaint(log)))
-    finally:
-        pip.close()
+    command = ["install", "--disable-pip-version-check", "--no-input", "--no-warn-script-location"]
+    if status := _pip([*command, "--target", str(half)], code, log, environment):
+        raise errors.InvalidModelData(_FAILED.format(status=status, said=_complaint(log)))
     half.rename(target)
+
+
+def _pip(command: Sequence[str], code: Path, log: Path, environment: Mapping[str, str]) -> int:
+    """Run a command of pip on the requirements; its exit status. It may ask hosts that hang, and ends with us."""
+    whole = [*_PIP, *command, "-r", contract.REQUIREMENTS]
+    with closing(Tethered(whole, log=log, environment=environment, folder=code)) as pip:
+        return pip.wait()
 
 
 def _complaint(log: Path) -> str:
     """Find pip's own word of what is wrong, of which the last is the summary."""
     lines = log.read_text(errors="replace").splitlines()
     return next((line for line in reversed(lines) if line.startswith("ERROR:")), last_line(log))[:300]
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes out of the block; the lock ends with the process, so no death leaves it behind."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def pip_environment(host: Mapping[str, str]) -> dict[str, str]:
