@@ -119,7 +119,7 @@ def transform_all(
             if not lane.stopping.is_set():
                 _tell_failure(transfer, error, tell)
 
-    count = lane.width + _STREAMS_BEYOND
+    count = min(lane.width + _STREAMS_BEYOND, len(transfers))
     pool = ThreadPoolExecutor(count, thread_name_prefix="object")
     streams = {pool.submit(stream) for _ in range(count)}
     pool.shutdown(wait=False)
