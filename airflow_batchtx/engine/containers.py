@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airflow_batchtx.engine.archive import unpack
-from airflow_batchtx.engine.logs import LogSink
+from airflow_batchtx.engine.logs import DATA_LOG, LogSink
 from airflow_batchtx.engine.order import ContainerOrder, Order, Terms
 from airflow_batchtx.engine.registry import Model
 from airflow_batchtx.modelserver.client import ModelClient
@@ -52,9 +52,8 @@ class Prepared:
 
     def orders(self, instance: str, sink: LogSink) -> Iterator[ContainerOrder]:
         """Say what `instance` is to start. In a pipeline each container has a name, and a log of its own."""
-        alone = len(self.containers) == 1
-        for position, (container, model_dir) in enumerate(self.containers, 1):
-            name = None if alone else container.get("ContainerHostname", f"container-{position}")
+        names = log_names([container for container, _ in self.containers])
+        for name, (container, model_dir) in zip(names, self.containers, strict=True):
             yield ContainerOrder(
                 image=container.get("Image", ""),
                 log=str(sink.container_log(instance, name)),
@@ -76,6 +75,18 @@ class Prepared:
             max_payload_in_mb=wishes.max_payload_in_mb,
             batch_strategy=wishes.batch_strategy,
         )
+
+
+def log_names(containers: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """Name the logs of a model's containers: by ContainerHostname or position, and not at all where there is but one.
+
+    Hostnames count for nothing where they would put two logs into one, as those of a package's containers may.
+    """
+    if len(containers) == 1:
+        return [None]
+    by_position = [f"container-{position}" for position, _ in enumerate(containers, 1)]
+    names = [container.get("ContainerHostname", name) for container, name in zip(containers, by_position, strict=True)]
+    return [*(by_position if len({*names, DATA_LOG}) <= len(names) else names)]
 
 
 def unpacked(store: ObjectStore, model: Model, folder: Path) -> Unpacked:

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from airflow_batchtx.spec.uri import S3Uri
 
+# The name of the stream of what SageMaker says of an instance's data, and of its file.
+DATA_LOG = "data-log"
+
 
 class LogSink(Protocol):
     """Takes the logs of one job. An instance's name is `<instance id>-<epoch seconds>`, as in CloudWatch's streams."""
@@ -44,7 +47,7 @@ class FileLogs:
 
     def data_log(self, instance: str, text: str) -> None:
         """Add a line to the instance's data log."""
-        path = self._folder / instance / "data-log"
+        path = self._folder / instance / DATA_LOG
         with self._lock:
             path.parent.mkdir(exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
