@@ -45,9 +45,12 @@ def region(headers: Mapping[str, str], fallback: str) -> str:
 def decoded(body: bytes) -> object:
     """Read a request's JSON; no body is an empty request."""
     try:
-        return json.loads(body) if body else {}
+        found = json.loads(body) if body else {}
+        # JSON may escape half a character, which Python reads and can never write.
+        _json(found)
     except (ValueError, RecursionError) as error:  # broken JSON, bytes that are no UTF-8, nesting without an end
         raise RequestRefused("SerializationException", f"The body is not JSON: {error}") from error
+    return found
 
 
 def success(result: Mapping[str, Any] | None, request_id: str) -> Answer:
@@ -70,5 +73,5 @@ def _answer(status: int, body: bytes, request_id: str) -> Answer:
     return Answer(status, body, {"content-type": CONTENT_TYPE, "x-amzn-requestid": request_id})
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
+def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -33,7 +33,17 @@ def test_the_region_is_the_one_that_was_signed_for(headers: dict[str, str], regi
     assert protocol.region(headers, "here") == region
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff", b"{} {}", b"[" * 100_000], ids=["cut", "no text", "two", "deep"])
+BODIES = {
+    "cut": b"{",
+    "no text": b"\xff",
+    "two": b"{} {}",
+    "deep": b"[" * 100_000,
+    "half a character, escaped": rb'{"Environment": {"A": "\ud800"}}',
+    "half a character": b'{"\xed\xa0\x80": 1}',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_body_that_is_no_json(body: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
         protocol.decoded(body)
@@ -43,6 +53,10 @@ def test_a_body_that_is_no_json(body: bytes) -> None:
 
 def test_no_body_is_an_empty_request() -> None:
     assert protocol.decoded(b"") == {}
+
+
+def test_a_whole_character_may_be_escaped_in_two_halves() -> None:
+    assert protocol.decoded(rb'["\ud83d\ude00"]') == ["\N{GRINNING FACE}"]
 
 
 def test_an_answer() -> None:
