@@ -18,6 +18,8 @@ from airflow_batchtx.modelserver.contract import INVOCATIONS
 
 VARIABLE = "BATCHTX_FAULTS"
 Number = int | float
+# A year, which every platform can wait for.
+_MOST_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,8 @@ def _problems(found: Mapping[str, object]) -> Iterator[Problem]:
             yield Problem(name, value, _RULES[name][1], "Correct it or leave it out")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_SECONDS
 
 
 def _is_count(value: object) -> bool:
@@ -85,7 +87,7 @@ def _is_capacity(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
 
-_SECONDS = (_is_number, "must be a number of seconds, 0 or more")
+_SECONDS = (_is_seconds, f"must be a number of seconds, from 0 to {_MOST_SECONDS}")
 _COUNT = (_is_count, "must be a whole number, 0 (never) or more")
 _RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "provisioning_seconds": _SECONDS,

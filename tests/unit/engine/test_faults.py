@@ -52,6 +52,14 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("seconds", ["1e12", "NaN", "Infinity", "-1", "31536001"])
+def test_nobody_waits_longer_than_a_platform_can(seconds: str) -> None:
+    with pytest.raises(InvalidFaults, match="from 0 to 31536000"):
+        parsed(f'{{"provisioning_seconds": {seconds}}}')
+
+    assert parsed('{"transform_seconds": 31536000}').transform_seconds == 365 * 24 * 3600
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"a"', "null"])
 def test_only_an_object_is_a_definition(text: str) -> None:
     with pytest.raises(InvalidFaults, match="must be a JSON object"):
