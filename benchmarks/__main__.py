@@ -19,6 +19,7 @@ BENCHMARKS = {
     "tables": "preparing and associating tables",
     "s3_streaming": "streams from and to S3, against other clients",
     "model_http": "servers for handlers and clients for model servers",
+    "triggers": "hundreds of deferred tasks, against the amazon provider's trigger",
 }
 
 
