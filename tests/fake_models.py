@@ -60,13 +60,6 @@ class FakeModels:
         if self.models.pop(name := request["ModelName"], None) is None:
             raise self._invalid("DeleteModel", f'Could not find model "{ARN}:model/{name}".')
 
-    def describe_model_package(self, **request: Any) -> dict[str, Any]:
-        self._called("DescribeModelPackage")
-        for package in self.packages:
-            if package["ModelPackageArn"] == request["ModelPackageName"]:
-                return package
-        raise self._invalid("DescribeModelPackage", f"ModelPackage {request['ModelPackageName']} does not exist.")
-
     def get_paginator(self, operation: str) -> FakeModels:
         assert operation == "list_model_packages"
         return self

@@ -39,7 +39,7 @@ def automatic_tags(request: Mapping[str, Any], run: Run) -> dict[str, str]:
 
 
 def shell_tags(request: Mapping[str, Any], name: str, key: str) -> dict[str, str]:
-    """Give the same for work of the command line: `batchtx:name` after its own, and `batchtx:key` where there is one."""
+    """Give the same for work of the command line: its own, then `batchtx:name`, and `batchtx:key` where it has one."""
     return _with_own(request, {"name": name} | ({"key": key} if key else {}))
 
 

@@ -21,7 +21,8 @@ class TransformResult:
     `record` is the object that holds the exact mapping of inputs to outputs, in the folder `control`, None while there
     is none; `objects_done` counts the inputs that have their outputs, whichever of the `attempts` wrote them. A result
     is `reused` where the job had Completed before this task ran.
-    As JSON it stays below 4 KB, with names as long as they may be and prefixes of up to 600 characters.
+    As JSON it stays below 4 KB with names as long as they may be, prefixes of up to 600 characters and control folders
+    beside the output; below 7 KB with the longest prefixes that there may be. Characters beyond ASCII count six times.
     """
 
     job_name: str
