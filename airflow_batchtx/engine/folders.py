@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,11 @@ class JobFolder:
     def of(cls, home: Path, job: Job) -> JobFolder:
         """Give a job's folder in an engine's home."""
         return cls(home / "jobs" / job.region / job.name.lower())
+
+    @classmethod
+    def all(cls, home: Path) -> Iterator[JobFolder]:
+        """Give the folders of all jobs that an engine's home ever had."""
+        return map(cls, home.glob("jobs/*/*"))
 
     @property
     def logs(self) -> Path:

@@ -26,6 +26,7 @@ from airflow_batchtx.engine.inputs import inputs
 from airflow_batchtx.engine.logs import LogSink
 from airflow_batchtx.engine.order import Event, EventKind, Order, Terms, terms
 from airflow_batchtx.engine.registry import Job, Registry
+from airflow_batchtx.engine.stoppable import StoppableStore
 from airflow_batchtx.engine.stores import S3Address
 from airflow_batchtx.engine.telemetry import Telemetry
 from airflow_batchtx.engine.usage import Usage
@@ -95,10 +96,14 @@ class Runner:
         self._closed = False
 
     def settle_orphans(self) -> None:
-        """End, in the registry, the jobs of an engine that is gone; their instances ended with it."""
+        """End, in the registry, the jobs of an engine that is gone; their instances ended with it.
+
+        No job may run: whatever any of them has left of its work is removed.
+        """
         for job in self._registry.unfinished():
             self._settle(job, reasons.INTERNAL_ERROR)
-            shutil.rmtree(self._folder(job).work, ignore_errors=True)
+        for folder in JobFolder.all(self._workplace.home):
+            _remove(folder.work)
 
     def start(self, job: Job) -> None:
         """Begin to run a job; returns at once."""
@@ -163,12 +168,14 @@ class Runner:
     def _transformed(self, run: _Run, faults: Faults) -> str | None:
         sink = self._sink(run.job)
         self._workplace.telemetry.begins(run.job, self._folder(run.job).logs)
-        prefix, todo = run.stopping.or_done(partial(self._shares, run.job))
+        store = StoppableStore(self._workplace.store, run.stopping)
+        prefix, todo = run.stopping.or_done(partial(self._shares, run.job, store))
         with self._work_folder(run.job) as folder, _instances(run, len(todo)) as instances:
             if (started := self._registry.mark_started(run.job)) is None:
                 raise TransformStopped
-            unpack = partial(unpacked, self._workplace.store, run.job.model, folder / "models")
-            prepared = self._prepared(run.job, run.stopping.or_done(unpack), terms(run.job.request, started=started))
+            unpack = partial(unpacked, store, run.job.model, folder / "models")
+            containers = run.stopping.or_done(unpack, undo=partial(_remove, folder))
+            prepared = self._prepared(run.job, containers, terms(run.job.request, started=started))
             orders = self._orders(prepared, todo, sink)
             interference = Interference(faults.fail_every, faults.drop_every)
             told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -182,12 +189,12 @@ class Runner:
         if (reason := reasons.gravest(failure for failure in failures if failure)) is None:
             done = chain.from_iterable(todo)
             how: dict[str, Any] = {"prefix": prefix, "started": started, "new_id": _new_id}
-            run.stopping.or_done(partial(capture, self._workplace.store, run.job.request, done, **how))
+            run.stopping.or_done(partial(capture, store, run.job.request, done, **how))
         return reason
 
-    def _shares(self, job: Job) -> tuple[S3Uri, list[tuple[Transfer, ...]]]:
+    def _shares(self, job: Job, store: ObjectStore) -> tuple[S3Uri, list[tuple[Transfer, ...]]]:
         """List and keep the input's objects and deal them to instances; one with nothing to do is not started."""
-        prefix, sources = inputs(self._workplace.store, job.request["TransformInput"]["DataSource"]["S3DataSource"])
+        prefix, sources = inputs(store, job.request["TransformInput"]["DataSource"]["S3DataSource"])
         output = address(job.request["TransformOutput"]["S3OutputPath"])
         todo = transfers(prefix, sources, output)
         self._registry.note_objects(job, worklist.write(self._folder(job).objects, todo))
@@ -233,12 +240,12 @@ class Runner:
     def _work_folder(self, job: Job) -> Iterator[Path]:
         folder = self._folder(job).work
         # What an engine that was killed left there is of no use to a job of the same name in a new registry.
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         folder.mkdir(parents=True)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
     def _settle(self, job: Job, reason: str | None) -> None:
         """Note how a job ended: one that was told to stop is Stopped, whatever became of it meanwhile."""
@@ -281,6 +288,10 @@ def _listen(
         elif event.kind is EventKind.ENDED:
             whole = True
     told.put(reasons.gravest(failures if whole else [*failures, reasons.INTERNAL_ERROR]))
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _new_id() -> str:

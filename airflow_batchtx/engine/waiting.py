@@ -34,13 +34,17 @@ class Signal:
         wait([self._happened], max(0.0, seconds))
         return self.is_set()
 
-    def or_done(self, work: Callable[[], Result]) -> Result:
-        """Do `work` and give what it gives; TransformStopped once the signal comes, and the work is left alone."""
+    def or_done(self, work: Callable[[], Result], undo: Callable[[], object] = lambda: None) -> Result:
+        """Do `work` and give what it gives; TransformStopped once the signal comes, and the work is left alone.
+
+        `undo` is called when work that was left alone has ended.
+        """
         done: Future[Result] = Future()
         threading.Thread(target=_do, args=(work, done), name="may-hang", daemon=True).start()
         either: list[Future[Any]] = [done, self._happened]
         wait(either, return_when=FIRST_COMPLETED)
         if self.is_set():
+            done.add_done_callback(lambda _: undo())
             raise TransformStopped
         return done.result()
 

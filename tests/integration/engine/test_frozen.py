@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import tarfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -87,6 +90,35 @@ def test_a_job_is_stopped_whatever_it_waits_for(desk: Desk, held: str, tmp_path:
         assert here.ended(writing)["TransformJobStatus"] == "Stopped"
         assert eventually(lambda: not any(map(alive, children(here.engine.process.pid))))
         assert desk.keys("out/") == []
+
+
+def test_a_job_that_is_stopped_while_its_model_is_unpacked_leaves_nothing(
+    desk: Desk, held: str, tmp_path: Path
+) -> None:
+    with behind_a_relay(desk, tmp_path, 600) as (here, s3):
+        here.put_at("model.tar.gz", packed(20, 3_000_000))
+        name = here.start(here.model("image", ModelDataUrl=f"s3://{desk.bucket}/model.tar.gz"))
+        work = tmp_path / "jobs" / "us-east-1" / name / "work"
+        assert eventually(lambda: any(work.rglob("part-1")))
+        s3.freeze()
+        here.client.stop_transform_job(TransformJobName=name)
+        ended = here.ended(name)
+        s3.thaw()
+        time.sleep(3)  # enough for the rest of the archive
+
+        assert ended["TransformJobStatus"] == "Stopped"
+        assert not work.exists()
+
+
+def packed(files: int, size: int) -> bytes:
+    """Give a tar.gz of files that do not shrink."""
+    found = io.BytesIO()
+    with tarfile.open(fileobj=found, mode="w:gz", compresslevel=1) as tar:
+        for number in range(files):
+            info = tarfile.TarInfo(f"part-{number}")
+            info.size = size
+            tar.addfile(info, io.BytesIO(os.urandom(size)))
+    return found.getvalue()
 
 
 def test_pages_say_what_they_can(desk: Desk, held: str, tmp_path: Path) -> None:

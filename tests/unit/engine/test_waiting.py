@@ -34,6 +34,28 @@ def test_a_signal_ends_the_wait_for_work_that_hangs() -> None:
     hangs.set()
 
 
+def test_work_that_was_left_alone_is_undone_when_it_has_ended() -> None:
+    signal, hangs, undone = Signal(), threading.Event(), threading.Event()
+    threading.Timer(0.05, signal.set).start()
+
+    with pytest.raises(TransformStopped):
+        signal.or_done(lambda: hangs.wait(30), undo=undone.set)
+    early = undone.is_set()
+    hangs.set()
+
+    assert undone.wait(30)
+    assert not early
+
+
+def test_work_that_was_waited_for_is_not_undone() -> None:
+    signal, undone = Signal(), threading.Event()
+
+    assert signal.or_done(lambda: 3, undo=undone.set) == 3
+    signal.set()
+
+    assert not undone.is_set()
+
+
 def test_a_signal_happens_once_and_for_all() -> None:
     signal = Signal()
     before = (signal.is_set(), signal.wait(0), signal.wait(-1))
