@@ -487,7 +487,7 @@ class WaitInterrupted(BatchTransformError):
         now = {
             True: "the job is asked to stop",
             False: "the job runs on, and the next try adopts it",
-            None: "nothing is asked of the job for that",
+            None: "nothing more is asked of the job",
         }
         return f"The wait for {job} was interrupted; {now[self.stopped]}."
 
