@@ -87,7 +87,8 @@ class ControlledOperator(ConnectedOperator):
     @cached_property
     def price_table(self) -> PriceTable:
         """What instances cost: this package's prices, and those of the task or of Airflow's configuration over them."""
-        return price_table(self.prices or conf.get("batchtx", "prices", fallback=None))
+        given = None if self.prices == "None" else self.prices  # what an unset parameter renders to
+        return price_table(given or conf.get("batchtx", "prices", fallback=None))
 
     # -------------------------------------------------------------------------------------------------- being killed
 

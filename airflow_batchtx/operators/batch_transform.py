@@ -53,6 +53,7 @@ from airflow_batchtx.spec.job import TransformJob, check
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.model import ModelDefinition
 from airflow_batchtx.spec.naming import Identity
+from airflow_batchtx.spec.options import optional
 from airflow_batchtx.spec.policy import OnEmpty, Policy
 from airflow_batchtx.spec.prepared import settled
 from airflow_batchtx.spec.result import TransformResult
@@ -64,6 +65,10 @@ Job: TypeAlias = "TransformJob | Mapping[str, Any] | Reference | str"
 Model: TypeAlias = "ModelDefinition | Mapping[str, Any] | Reference | str | None"
 
 MODEL_NAME, OUTPUT = (BY_NAME[name].path for name in ("model_name", "output"))
+
+
+# What an unset parameter renders to is as if it were not there.
+_given = optional(str)
 
 
 class BatchTransformOperator(Traced, ControlledOperator):
@@ -173,7 +178,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         self.job = _plain(job)
         self.model = _plain(model)
         self.delete_model = delete_model
-        self.deferrable = conf.getboolean("operators", "default_deferrable") if deferrable is None else deferrable
+        self.deferrable = self.defers(deferrable)
         self.wait_for_completion = wait_for_completion
         self.poll_interval = configured_interval() if poll_interval is None else poll_interval
         self.namespace = namespace
@@ -366,14 +371,14 @@ class BatchTransformOperator(Traced, ControlledOperator):
             prefix=request.get("TransformJobName") or f"{identity.dag_id}-{identity.task_id}",
             epoch=context["ti"].max_tries,
             policy=self._policy,
-            control_prefix=configured_control(self.control_prefix),
+            control_prefix=configured_control(_given(self.control_prefix)),
         )
         tags = automatic_tags(request, identity) if self.tag_jobs else {}
         return replace(assignment, tags=tags, model_created=model if self.delete_model else None)
 
     def _identity(self, ti: Any) -> Identity:
         # Without a name of its own a deployment is told by its address, the one thing that all its parts share.
-        namespace = self.namespace or conf.get("batchtx", "namespace", fallback=None)
+        namespace = _given(self.namespace) or conf.get("batchtx", "namespace", fallback=None)
         return Identity(
             namespace=str(namespace or conf.get("api", "base_url", fallback=None) or ""),
             dag_id=ti.dag_id,
@@ -405,7 +410,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         except (TaskDeferred, AirflowRescheduleException):
             raise
         except WaitInterrupted as cut:
-            if cut.stopped:
+            if cut.stopped is not False:
                 self._forget_model()
             raise
         except BaseException:

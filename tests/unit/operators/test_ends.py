@@ -146,3 +146,10 @@ def test_a_failure_tells_lineage_how_far_the_job_came() -> None:
     assert made.trace.objects_done == 2
     assert made.trace.result is not None
     assert made.trace.result.status == "Failed"
+
+
+def test_what_unset_parameters_render_to_is_as_if_it_were_not_there() -> None:
+    world, unset = World(), World()
+    run(task(world))
+    run(task(unset, namespace="None", control_prefix="", prices="None", include="None", max_runtime=""))
+    assert unset.created == world.created
