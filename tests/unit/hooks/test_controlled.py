@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
-from airflow.sdk.execution_time.comms import TaskStatesResult
-from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
 from airflow_batchtx.errors import InvalidInput, ServiceUnavailable, WaitInterrupted
 from airflow_batchtx.hooks.controlled import ControlledOperator, configured_interval
 from airflow_batchtx.operators.batch_transform import BatchTransformStopOperator
-from tests.fake_airflow import FakeTaskInstance
+from tests.fake_airflow import FakeTaskInstance, airflow_says
 from tests.fake_batch import World
 from tests.fake_sagemaker import refusal
 
 TI = FakeTaskInstance()
 CONTEXT: Any = {"ti": TI}
-
-
-@contextmanager
-def airflow_says(state: str | None, known: bool = True) -> Iterator[None]:
-    """Let Airflow know the task instance as being in a state, or not at all."""
-
-    class Comms:
-        def send(self, _: Any) -> TaskStatesResult:
-            return TaskStatesResult(task_states={TI.run_id: {TI.task_id: state}} if known else {})
-
-    with set_supervisor_comms(Comms()):
-        yield
 
 
 def waiting(world: World) -> ControlledOperator:
@@ -78,7 +62,7 @@ def test_the_job_of_a_task_that_is_over_is_stopped(state: str) -> None:
     task = waiting(world)
     task.on_kill()
 
-    with airflow_says(state), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
+    with airflow_says(TI, state), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
         task.services.sleep(600)
 
     assert (caught.value.job_name, caught.value.stopped, stops(world)) == ("nightly", True, ["nightly"])
@@ -92,7 +76,7 @@ def test_the_job_of_a_task_that_goes_on_is_left_to_the_next_try(state: str | Non
     task = waiting(world)
     task.on_kill()
 
-    with airflow_says(state), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
+    with airflow_says(TI, state), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
         task.services.sleep(600)
 
     assert (caught.value.job_name, caught.value.stopped, stops(world)) == ("nightly", False, [])
@@ -104,7 +88,7 @@ def test_the_job_of_a_task_that_is_gone_is_stopped() -> None:
     task = waiting(world)
     task.on_kill()
 
-    with airflow_says(None, known=False), pytest.raises(WaitInterrupted), task.stopping("nightly", CONTEXT):
+    with airflow_says(TI, None, known=False), pytest.raises(WaitInterrupted), task.stopping("nightly", CONTEXT):
         task.services.sleep(600)
 
     assert stops(world) == ["nightly"]
@@ -116,7 +100,7 @@ def test_stopping_may_take_more_than_one_call_after_a_kill_too() -> None:
     world.batch.trouble["StopTransformJob"] = [refusal("StopTransformJob", "ServiceUnavailable", status=503)]
     task.on_kill()
 
-    with airflow_says("failed"), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
+    with airflow_says(TI, "failed"), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
         task.services.sleep(600)
 
     assert caught.value.stopped
@@ -129,7 +113,7 @@ def test_a_job_that_was_ending_anyway_is_not_said_to_be_stopped() -> None:
     world.batch.lives["nightly"] = ["Stopping"]
     task.on_kill()
 
-    with airflow_says("failed"), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
+    with airflow_says(TI, "failed"), pytest.raises(WaitInterrupted) as caught, task.stopping("nightly", CONTEXT):
         task.services.sleep(600)
 
     assert caught.value.stopped is None
