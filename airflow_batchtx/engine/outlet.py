@@ -64,8 +64,14 @@ class Outlet:
     ) -> None:
         self._name, self._make, self._sleep, self._clock, self._silence = name, client, sleep, clock, silence
         self._client: Any = None
-        self._proved = self._absent = self._warned = False
+        self._proved = self._absent = self._warned = self._passing = False
         self._rests_until = float("-inf")
+
+    @property
+    def rests(self) -> bool:
+        """Tell whether what it does not take now may be worth another try: it was silent, and refused nothing."""
+        rested = self._clock() >= self._rests_until
+        return not self._absent and (self._silence.lasts() or (self._passing and not rested))
 
     def send(self, call: Callable[[Any], object]) -> bool:
         """Call the service; tell whether it took it."""
@@ -77,7 +83,8 @@ class Outlet:
             self._silence.begin(self._name, error)
             return False
         except _FAILURES as error:
-            self._absent = not self._proved and not _is_passing(error)
+            self._passing = _is_passing(error)
+            self._absent = not self._proved and not self._passing
             self._rests_until = self._clock() + REST_SECONDS
             self._warn(error)
             return False

@@ -1,6 +1,7 @@
 """Sends what jobs print, use and become to CloudWatch and EventBridge, beside the jobs and never in their way.
 
-One thread delivers. Logs wait in their files, metrics and events in a queue that drops what does not fit.
+One thread delivers. Logs wait in their files, metrics and events in a queue that drops what does not fit. To a service
+that was silent all that waits is delivered when it answers again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -32,6 +33,8 @@ GROUP = "/aws/sagemaker/TransformJobs"
 LOOK_SECONDS = 0.5
 FLUSH_SECONDS = 3.0
 _QUEUED = 10_000
+# Of so many jobs that have ended the logs are kept in mind while nobody takes them.
+_MOST_ENDED = 1_000
 
 Entry = dict[str, Any]
 Clients = Callable[[str, str], Any]
@@ -61,6 +64,10 @@ METRICS = _Kind("cloudwatch", 500, _put_metrics)
 EVENTS = _Kind("events", 10, _put_events)
 
 
+# What, of which Region, goes to a service.
+_Told = tuple[_Kind, str, Entry]
+
+
 @dataclass(eq=False)
 class _Followed:
     region: str
@@ -85,7 +92,8 @@ class Telemetry:
         self._outlets: dict[tuple[str, str], Outlet] = {}
         self._silence = Silence(elapsed)
         self._followed: dict[str, _Followed] = {}
-        self._queue: queue.Queue[tuple[_Kind, str, Entry]] = queue.Queue(_QUEUED)
+        self._queue: queue.Queue[_Told] = queue.Queue(_QUEUED)
+        self._left: list[_Told] = []
         self._turn = threading.Condition()
         self._asked = self._done = 0
         self._closed = False
@@ -95,6 +103,9 @@ class Telemetry:
     def begins(self, job: Job, logs: Path) -> None:
         """Follow a job's log files."""
         with self._turn:
+            ended = [arn for arn, one in self._followed.items() if one.ended]
+            for arn in ended[: max(0, len(ended) - _MOST_ENDED)]:
+                del self._followed[arn]
             self._followed[job.arn] = _Followed(job.region, Streams(logs, job.name))
         self._wake()
 
@@ -170,17 +181,19 @@ class Telemetry:
             return None if self._closed else self._asked
 
     def _pause(self) -> float | None:
-        return LOOK_SECONDS if self._followed else None
+        return LOOK_SECONDS if self._followed or self._left else None
 
     def _deliver_logs(self) -> None:
         with self._turn:
             followed = dict(self._followed)
         for arn, one in followed.items():
-            ended = one.ended
+            outlet, ended = self._outlet("logs", one.region), one.ended
+            if outlet.rests:
+                continue
             for batch in one.streams.gained(ended=ended):
-                if self._outlet("logs", one.region).send(partial(self._put_logs, batch)):
+                if outlet.send(partial(self._put_logs, batch)):
                     one.streams.delivered(batch)
-            if ended:
+            if ended and not outlet.rests:
                 with self._turn:
                     self._followed.pop(arn, None)
 
@@ -199,15 +212,21 @@ class Telemetry:
             client.put_log_events(**stream, logEvents=events)
 
     def _deliver_queue(self) -> None:
-        waiting = sorted(self._waiting(), key=lambda item: (item[0].service, item[1]))
-        for (kind, region), group in groupby(waiting, key=lambda item: item[:2]):
-            entries = [entry for _, _, entry in group]
+        waiting = sorted(self._waiting(), key=lambda told: (told[0].service, told[1]))
+        left: list[_Told] = []
+        for (kind, region), group in groupby(waiting, key=lambda told: told[:2]):
+            outlet, entries = self._outlet(kind.service, region), list(group)
             for at in range(0, len(entries), kind.most):
-                self._outlet(kind.service, region).send(partial(kind.put, entries[at : at + kind.most]))
+                batch, rested = entries[at : at + kind.most], outlet.rests
+                sent = outlet.send(partial(kind.put, [entry for _, _, entry in batch]))
+                left += batch if not sent and (rested or outlet.rests) else []
+        self._left = left
 
-    def _waiting(self) -> Iterator[tuple[_Kind, str, Entry]]:
-        for _ in range(self._queue.qsize()):
-            yield self._queue.get_nowait()
+    def _waiting(self) -> list[_Told]:
+        """Take what there is to deliver: what was left last, and what came since, within bounds."""
+        left, self._left = self._left, []
+        come = min(self._queue.qsize(), _QUEUED - len(left))
+        return [*left, *(self._queue.get_nowait() for _ in range(come))]
 
     def _outlet(self, service: str, region: str) -> Outlet:
         if (service, region) not in self._outlets:

@@ -110,3 +110,26 @@ def test_one_time_out_is_enough_for_all_services_of_an_endpoint(
     assert back == [True, True]
     assert (service.calls, service.slept) == (4, [])
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "rests"),
+    [
+        ([ReadTimeoutError(endpoint_url="http://nowhere")], True),
+        ([SILENT] * 3, True),
+        ([None, SILENT, SILENT, SILENT], True),
+        ([refusal(404)], False),  # it is absent
+        ([None, refusal(400)], False),  # it would refuse the same again
+    ],
+)
+def test_what_a_silent_service_did_not_take_is_worth_another_try(answers: list[Exception | None], rests: bool) -> None:
+    service = Service(*answers)
+    proved = answers[0] is None and service.send()
+    before = service.outlet.rests
+
+    assert not service.send()
+    found = service.outlet.rests
+    service.now += REST_SECONDS
+
+    assert (before, found, service.outlet.rests) == (False, rests, False)
+    assert service.send() == (proved or rests)

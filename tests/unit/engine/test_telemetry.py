@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
+from airflow_batchtx.engine.outlet import REST_SECONDS
 from airflow_batchtx.engine.registry import Job, Model
 from airflow_batchtx.engine.telemetry import GROUP, Telemetry
 from airflow_batchtx.engine.usage import Usage
@@ -175,6 +177,82 @@ def test_an_endpoint_that_is_silent_is_asked_once_for_many_jobs(tmp_path: Path) 
                 assert telemetry.flush(30)
 
         assert len(list(accepted(silent))) == 1
+
+
+class Pausing(Cloud):
+    """Times out at its first call, and answers all others."""
+
+    def __init__(self, first: Exception) -> None:
+        super().__init__()
+        self.first: Exception | None = first
+        self.now = 0.0
+
+    def note(self, what: str, said: dict[str, Any]) -> None:
+        if self.first is not None:
+            error, self.first = self.first, None
+            raise error
+        super().note(what, said)
+
+    def telemetry(self) -> Telemetry:
+        return Telemetry(self.client, lambda: 1585035682.833, elapsed=lambda: self.now, sleep=lambda _: None)
+
+
+TIMED_OUT = ReadTimeoutError(endpoint_url="http://nowhere")
+
+
+@pytest.mark.parametrize("first", ["logs", "metrics", "events"])
+def test_what_came_while_an_endpoint_was_silent_is_delivered_when_it_answers(first: str, tmp_path: Path) -> None:
+    cloud = Pausing(TIMED_OUT)
+    with closing(cloud.telemetry()) as telemetry:
+        tell: dict[str, Callable[[], None]] = {
+            "logs": lambda: log_of(telemetry, "first", tmp_path / "first"),
+            "metrics": lambda: telemetry.used(JOB, "i-1-2", Usage(1, 1)),
+            "events": lambda: telemetry.happened("eu-west-1", {"Detail": "first"}),
+        }
+        tell[first]()
+        assert telemetry.flush()
+        for name in ("a", "b"):
+            log_of(telemetry, name, tmp_path / name)
+            telemetry.happened("eu-west-1", {"Detail": name})
+        assert telemetry.flush()
+        silent = list(cloud.told)
+        cloud.now += REST_SECONDS
+        log_of(telemetry, "c", tmp_path / "c")
+
+    assert silent == []
+    expected = {"first": first == "logs", "a": True, "b": True, "c": True}
+    assert {said["logStreamName"]: len(said["logEvents"]) for said in cloud.of("logs")} == {
+        f"{name}/i-1-2": 1 for name, told in expected.items() if told
+    }
+    told = [entry["Detail"] for said in cloud.of("events") for entry in said["Entries"]]
+    assert told == [*(["first"] if first == "events" else []), "a", "b"]
+    assert len(cloud.of("metrics")) == (first == "metrics")
+
+
+def test_what_is_kept_for_a_silent_endpoint_is_bounded(tmp_path: Path) -> None:
+    cloud = Pausing(TIMED_OUT)
+    with closing(cloud.telemetry()) as telemetry:
+        for number in range(1_010):
+            log_of(telemetry, f"{number:04}", tmp_path / f"{number:04}")
+        for number in range(25_000):
+            telemetry.happened("eu-west-1", {"Detail": str(number)})
+        assert telemetry.flush()
+        cloud.now += REST_SECONDS
+        assert telemetry.flush(30)
+        assert telemetry.flush(30)
+
+    streams = {said["logStreamName"] for said in cloud.of("logs")}
+    assert (len(streams), min(streams)) == (1_001, "0009/i-1-2")
+    assert 10_000 <= sum(len(said["Entries"]) for said in cloud.of("events")) <= 20_000
+
+
+def log_of(telemetry: Telemetry, name: str, folder: Path) -> None:
+    """Let a job print a line and end."""
+    folder.mkdir()
+    (folder / "i-1-2.log").write_text("one\n")
+    job = replace(JOB, name=name)
+    telemetry.begins(job, folder)
+    telemetry.ends(job)
 
 
 def accepted(server: socket.socket) -> Iterator[None]:
