@@ -115,7 +115,9 @@ class JobView:
     @property
     def done(self) -> int | None:
         """How many objects have their output; None where that is not known."""
-        return self.outputs.done(self.job, self.objects)
+        if self.job.status is JobStatus.COMPLETED:
+            return self.objects
+        return None if self.written is None else len(self.written)
 
     @property
     def share(self) -> int | None:
@@ -145,8 +147,7 @@ class JobView:
     @cached_property
     def reasons(self) -> dict[str, list[str]]:
         """Say why objects failed, by bucket/key."""
-        names = self._names
-        return failures(self.logs, (lambda name: "/" in name) if names is None else names.__contains__)
+        return failures(self.logs, self._names)
 
     @property
     def failures(self) -> list[Failure]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -50,21 +50,29 @@ def all_pieces(found: list[Log]) -> Iterator[bytes]:
     return chain.from_iterable(chain([f"===== {log.stream} =====\n".encode()], log.pieces(), [b"\n"]) for log in found)
 
 
-def failures(found: list[Log], is_object: Callable[[str], bool]) -> dict[str, list[str]]:
-    """Say why objects failed, by `bucket/key`; `is_object` tells whether a text is such a name."""
+def failures(found: list[Log], objects: Container[str] | None) -> dict[str, list[str]]:
+    """Say why objects failed, by `bucket/key`; `objects` are the names of all, None where they are too many."""
     said: dict[str, list[str]] = {}
     for line in chain.from_iterable(_data_lines(log) for log in found if log.is_data_log):
-        if (name := next((name for name in _names(line) if is_object(name)), None)) is not None:
+        if (name := _name(line, objects)) is not None:
             lines, text = said.setdefault(name, []), line[len(name) + 2 :]
             if text and len(lines) < _MOST_LINES:
                 lines.append(text)
     return said
 
 
+def _name(line: str, objects: Container[str] | None) -> str | None:
+    """Find the object that a line is about. One key may begin as another does, up to a colon: the longest counts."""
+    if objects is None:
+        return next((name for name in _names(line) if "/" in name), None)
+    return next((name for name in reversed([*_names(line)]) if name in objects), None)
+
+
 def _data_lines(log: Log) -> Iterator[str]:
     with log.path.open("rb") as file:
         text = file.read(_MOST_READ).decode(errors="replace")
-    for line in text.splitlines():
+    # A key may hold what only str.splitlines takes for the end of a line.
+    for line in text.split("\n"):
         if found := _DATA_LINE.fullmatch(line):
             yield found["text"]
 

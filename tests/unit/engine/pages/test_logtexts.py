@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from airflow_batchtx.engine.logs import FileLogs, object_lines
 from airflow_batchtx.engine.pages.logtexts import Log, all_pieces, failures, found_in
 from airflow_batchtx.spec.uri import S3Uri
@@ -49,7 +51,7 @@ def test_a_failure_is_told_by_the_lines_of_its_object(tmp_path: Path) -> None:
         "Model server: it is not there",
     )
 
-    said = failures(found, {"b/in/a.csv", "b/in/odd: key:1.csv"}.__contains__)
+    said = failures(found, {"b/in/a.csv", "b/in/odd: key:1.csv"})
 
     assert said == {
         "b/in/a.csv": ["ClientError: 400", "Message:", "cannot read: x", "this"],
@@ -61,6 +63,17 @@ def test_a_long_answer_is_cut_and_containers_are_not_asked(tmp_path: Path) -> No
     (tmp_path / "i-1.log").write_text("2020-03-24T07:41:22.833:[sagemaker logs]: b/other: not said by SageMaker\n")
     found = written(tmp_path, *told("b", "a", "ClientError: 400", "\n".join(map(str, range(100)))))
 
-    said = failures(found, lambda _: True)
+    said = failures(found, None)
 
     assert said == {"b/a": ["ClientError: 400", "Message:", *map(str, range(6))]}
+
+
+@pytest.mark.parametrize(
+    "key", ["odd/c: d.csv", "line\u2028end", "next\x85line", "page\x0cend", "carriage\rreturn", "c:"]
+)
+def test_odd_keys_are_objects_like_any_other(tmp_path: Path, key: str) -> None:
+    found = written(tmp_path, *told("b", key, "ClientError: 400", "what: b/x: is this"))
+
+    said = failures(found, {"b/odd/c", "b/c", f"b/{key}"})
+
+    assert said == {f"b/{key}": ["ClientError: 400", "Message:", "what: b/x: is this"]}
