@@ -95,7 +95,7 @@ class Overview:
 def overview(registry: Registry, outputs: Outputs, chosen: Chosen) -> Overview:
     """Make a page of the list."""
     found = registry.newest(chosen.name, chosen.status, (chosen.page - 1) * PER_PAGE, PER_PAGE)
-    rows = [Row(job, objects, outputs.done(job, objects)) for job, objects in found]
+    rows = [Row(job, objects, done) for (job, objects), done in zip(found, outputs.counts(found), strict=True)]
     return Overview(chosen, rows, registry.count_by_status(chosen.name))
 
 

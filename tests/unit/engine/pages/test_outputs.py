@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -10,7 +10,8 @@ import pytest
 
 from airflow_batchtx.engine import worklist
 from airflow_batchtx.engine.folders import JobFolder
-from airflow_batchtx.engine.pages.outputs import FRESH_SECONDS, MOST, REST_SECONDS, Outputs
+from airflow_batchtx.engine.pages.listings import FRESH_SECONDS, MOST_LISTED, REST_SECONDS
+from airflow_batchtx.engine.pages.outputs import LIST_SECONDS, MOST, PAGE_SECONDS, Outputs
 from airflow_batchtx.engine.registry import Job, Model, Registry
 from airflow_batchtx.errors import BucketNotFound, StorageError
 from airflow_batchtx.planning.transfers import Transfer
@@ -23,11 +24,13 @@ START = 1_700_000_000.7
 
 @dataclass
 class Shelf:
-    """The listing of a store: keys and when they were written. Counts how often it is looked at."""
+    """The listing of a store: keys and when they were written. Counts how often it is looked at, and takes its time."""
 
     written: dict[str, float] = field(default_factory=dict)
     error: Exception | None = None
     looks: int = 0
+    given: int = 0
+    passes: Callable[[], None] = lambda: None
 
     def objects(self, prefix: S3Uri) -> Iterator[StoredObject]:
         self.looks += 1
@@ -35,6 +38,8 @@ class Shelf:
             raise self.error
         for key, time in sorted(self.written.items()):
             if key.startswith(prefix.key):
+                self.given += 1
+                self.passes()
                 yield StoredObject(S3Uri("b", key), 1, '"e"', datetime.fromtimestamp(int(time), timezone.utc))
 
 
@@ -54,12 +59,38 @@ class Scene:
     shelf: Shelf
     clock: Clock
     outputs: Outputs
+    home: Path
 
     @property
     def job(self) -> Job:
-        found = self.registry.job("r", "job")
+        return self.named("job")
+
+    def add(self, name: str, output: str = "s3://b/out") -> Job:
+        """Add a job of objects a to e that has started."""
+        request = {"TransformOutput": {"S3OutputPath": output}}
+        job = self.registry.add_job("r", name, request, Model("r", "m", 0.0, {}), {})
+        assert job is not None
+        folder = S3Uri.parse(f"{output}/")
+        transfers = [Transfer(S3Uri("b", f"in/{name}"), folder / f"{name}.out") for name in "abcde"]
+        worklist.write(JobFolder.of(self.home, job).objects, transfers)
+        self.registry.mark_started(job)
+        return self.named(name)
+
+    def fail(self, name: str) -> Job:
+        """Add a job that has failed."""
+        self.registry.move(self.add(name), JobStatus.FAILED, "ClientError")
+        return self.named(name)
+
+    def named(self, name: str) -> Job:
+        found = self.registry.job("r", name)
         assert found is not None
         return found
+
+    def each_object_takes(self, seconds: float) -> None:
+        def passes() -> None:
+            self.clock.now += seconds
+
+        self.shelf.passes = passes
 
     def done(self, objects: int = 5) -> int | None:
         return self.outputs.done(self.job, objects)
@@ -69,13 +100,10 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Scene]:
     clock, shelf = Clock(), Shelf()
     with closing(Registry(Path(":memory:"), clock)) as registry:
-        request = {"TransformOutput": {"S3OutputPath": "s3://b/out"}}
-        job = registry.add_job("r", "job", request, Model("r", "m", 0.0, {}), {})
-        assert job is not None
-        transfers = [Transfer(S3Uri("b", f"in/{name}"), S3Uri("b", f"out/{name}.out")) for name in "abcde"]
-        worklist.write(JobFolder.of(tmp_path, job).objects, transfers)
-        registry.mark_started(job)
-        yield Scene(registry, shelf, clock, Outputs(shelf, tmp_path, clock))  # type: ignore[arg-type]  # it only lists
+        outputs = Outputs(shelf, tmp_path, clock)  # type: ignore[arg-type]  # it only lists
+        scene = Scene(registry, shelf, clock, outputs, tmp_path)
+        scene.add("job")
+        yield scene
 
 
 def test_outputs_of_this_job_count(scene: Scene) -> None:
@@ -133,3 +161,73 @@ def test_what_is_not_known(scene: Scene) -> None:
     assert scene.outputs.done(scene.job, None) is None
     assert scene.outputs.done(scene.job, MOST + 1) is None
     assert scene.shelf.looks == 1
+
+
+# ----------------------------------------------------------------------------------------------- a list of many jobs
+
+
+def test_jobs_of_one_prefix_share_a_look_and_are_counted_for_good(scene: Scene) -> None:
+    jobs = [(scene.fail(f"failed-{number}"), 5) for number in range(50)]
+    scene.shelf.written = {"out/a.out": START, "out/b.out": START + 1}
+    scene.clock.now = START + 10
+
+    first = scene.outputs.counts(jobs)
+    scene.clock.now += 1_000
+    again = scene.outputs.counts(jobs)
+
+    assert first == again == [2] * 50
+    assert scene.shelf.looks == 1
+
+
+def test_a_look_that_was_taken_before_the_end_is_not_kept(scene: Scene) -> None:
+    job = scene.fail("failed")
+    found = []
+    for now in (START + 0.5, START + 10):
+        scene.clock.now = now
+        scene.shelf.written[f"out/{'ab'[len(found)]}.out"] = START
+        found += scene.outputs.counts([(job, 5)])
+
+    assert found == [1, 2]
+
+
+def test_a_list_is_not_kept_waiting(scene: Scene) -> None:
+    jobs = [(scene.fail(f"failed-{number}"), 5) for number in range(50)]
+    scene.shelf.written = {f"out/{number:04}": START for number in range(4_000)}
+    scene.each_object_takes(LIST_SECONDS / 10)
+    begun = scene.clock.now
+
+    assert scene.outputs.counts(jobs) == [None] * 50
+    assert scene.clock.now - begun <= LIST_SECONDS * 1.2
+    assert scene.shelf.looks == 1
+
+
+def test_the_page_of_a_job_has_more_patience_and_does_not_keep_the_s3_busy(scene: Scene) -> None:
+    scene.shelf.written = {"out/a.out": START + 1}
+    scene.each_object_takes(PAGE_SECONDS / 2)
+
+    assert scene.done() == 1
+    scene.clock.now += PAGE_SECONDS
+    assert scene.done() == 1
+    assert scene.shelf.looks == 1
+
+    scene.each_object_takes(PAGE_SECONDS * 2)
+    scene.clock.now += 10 * PAGE_SECONDS
+    assert scene.done() is None
+
+
+def test_only_so_many_objects_are_looked_at(scene: Scene) -> None:
+    scene.shelf.written = {f"out/{number:06}": START for number in range(MOST_LISTED + 10)} | {"out/a.out": START}
+
+    assert scene.done() == 0
+    assert scene.shelf.given == MOST_LISTED
+
+
+def test_listings_of_many_prefixes_are_forgotten(scene: Scene) -> None:
+    jobs = [(scene.add(f"job-{number}", f"s3://b/out-{number}"), 5) for number in range(20)]
+
+    scene.outputs.counts(jobs)
+    scene.outputs.counts(jobs[-1:])
+    looks = scene.shelf.looks
+    scene.outputs.counts(jobs[:1])
+
+    assert (looks, scene.shelf.looks) == (20, 21)
