@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -62,7 +63,10 @@ def update_model_package(api: Api, request: Request) -> Document:
     if not package.version:
         raise refusal(f"ModelPackage {package.arn} is no version of a group, so it cannot be updated.")
     approval = request.get("ModelApprovalStatus", package.approval)
-    if not api.registry.catalogue.update_package(package, approval, _updated(package.request, request)):
+    updated = _updated(package.request, request)
+    if problems := " ".join(_of_names(updated)):
+        raise refusal(problems)
+    if not api.registry.catalogue.update_package(package, approval, updated):
         raise _missing(package.arn)
     return {"ModelPackageArn": package.arn}
 
@@ -97,7 +101,16 @@ def _problems(request: Request) -> Iterator[str]:
         yield "Missing ARN."
     if "SourceAlgorithmSpecification" in request:
         yield "The local engine of airflow-batchtx does not support algorithms: give an InferenceSpecification."
+    yield from _of_names(request)
     yield from (_of_version if "ModelPackageGroupName" in request else _of_package)(request)
+
+
+def _of_names(request: Request) -> Iterator[str]:
+    # API reference, AdditionalInferenceSpecificationDefinition: its name is unique within the list.
+    names = Counter(each["Name"] for each in request.get("AdditionalInferenceSpecifications", ()))
+    for name, count in names.items():
+        if count > 1:
+            yield f'There is more than one additional inference specification "{name}".'
 
 
 def _of_version(request: Request) -> Iterator[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from airflow_batchtx.engine.api import Api, Document, Request, refusal, tag_map
+from airflow_batchtx.engine.arns import arn
+from airflow_batchtx.engine.catalogue import Catalogue, Package
 
 MOST = 50
 
@@ -40,20 +43,28 @@ def _tag_list(api: Api, resource: str) -> list[Document]:
 
 
 def _finders(api: Api) -> Mapping[str, Callable[[str, str], _Tagged | None]]:
-    """Say what finds a resource of each kind by Region and name. A version has the tags of its group."""
-    catalogue = api.registry.catalogue
+    """Say what finds a resource of each kind by Region and name."""
     return {
         "model": api.registry.model,
         "transform-job": api.registry.job,
-        "model-package": catalogue.package,
-        "model-package-group": catalogue.group,
+        "model-package": partial(_package, api.registry.catalogue),
+        "model-package-group": api.registry.catalogue.group,
     }
 
 
+def _package(catalogue: Catalogue, region: str, name: str) -> Package | None:
+    of, _, version = name.partition("/")
+    return catalogue.package(region, of, int(version or 0)) if version.isdecimal() or not version else None
+
+
 def _existing(api: Api, resource: str) -> str:
+    """Give the ARN whose tags are those of a resource."""
     kind, _, name = resource.split(":", 5)[5].partition("/")
     find = _finders(api).get(kind)
     found = find(api.region, name) if find else None
     if found is None or found.arn != resource.lower():
         raise refusal(f"Could not find resource: {resource}")
+    if isinstance(found, Package) and found.version:
+        # API reference, CreateModelPackage: a version uses the tags of its group.
+        return arn(api.region, "model-package-group", found.name)
     return resource

@@ -94,6 +94,23 @@ def test_versions_of_a_group_are_counted_and_no_number_is_given_twice(client: Sa
     )
 
 
+def test_a_version_has_the_tags_of_its_group(client: SageMakerClient, group: str) -> None:
+    arn, of_group = version(client, group), f"{ARN}:model-package-group/{group.lower()}"
+
+    client.add_tags(ResourceArn=of_group, Tags=[{"Key": "a", "Value": "1"}])
+    client.add_tags(ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
+    client.delete_tags(ResourceArn=arn, TagKeys=["a"])
+
+    for resource in (arn, of_group):
+        assert client.list_tags(ResourceArn=resource)["Tags"] == [{"Key": "b", "Value": "2"}]
+    for number in ("2", "01", "x", ""):
+        gone = f"{ARN}:model-package/{group.lower()}/{number}"
+        assert refusal(client.list_tags, ResourceArn=gone) == (
+            "ValidationException",
+            f"Could not find resource: {gone}",
+        )
+
+
 def test_a_package_by_itself(client: SageMakerClient) -> None:
     name, tags = f"Package-{uuid4().hex[:8]}", [{"Key": "a", "Value": "1"}]
     given: Any = {"ModelPackageName": name, "InferenceSpecification": SPECIFICATION, "Tags": tags}
@@ -114,6 +131,7 @@ def test_a_package_by_itself(client: SageMakerClient) -> None:
     assert client.list_tags(ResourceArn=arn)["Tags"] == []
 
 
+EXTRA: Any = {"Name": "other", "Containers": [IMAGE]}
 ENVIRONMENT: Any = {"Containers": [{**IMAGE, "Environment": {"A": "1"}}]}
 
 
@@ -125,6 +143,10 @@ ENVIRONMENT: Any = {"Containers": [{**IMAGE, "Environment": {"A": "1"}}]}
         ({"ModelPackageGroupName": "gone"}, "Model Package Group does not exist."),
         ({"ModelPackageGroupName": "g", "Tags": [{"Key": "a", "Value": "1"}]}, "Tags cannot be specified"),
         ({"ModelPackageGroupName": "g", "CertifyForMarketplace": True}, "CertifyForMarketplace cannot be specified"),
+        (
+            {"ModelPackageName": "a", "AdditionalInferenceSpecifications": [EXTRA, EXTRA]},
+            'more than one additional inference specification "other"',
+        ),
         ({"ModelPackageName": "a", "ModelApprovalStatus": "Approved"}, "ModelApprovalStatus cannot be specified"),
         (
             {"ModelPackageName": "a", "InferenceSpecification": ENVIRONMENT},
@@ -206,7 +228,6 @@ def test_groups_are_listed_and_deleted_once_they_are_empty(client: SageMakerClie
 
 
 def test_an_update_replaces_what_it_names_and_keeps_the_rest(client: SageMakerClient, group: str) -> None:
-    extra: Any = {"Name": "other", "Containers": [IMAGE]}
     arn = version(client, group, CustomerMetadataProperties={"a": "1", "b": "2"}, ModelPackageDescription="d")
 
     client.update_model_package(
@@ -215,15 +236,18 @@ def test_an_update_replaces_what_it_names_and_keeps_the_rest(client: SageMakerCl
         ApprovalDescription="too old",
         CustomerMetadataProperties={"c": "3"},
         CustomerMetadataPropertiesToRemove=["a"],
-        AdditionalInferenceSpecificationsToAdd=[extra],
+        AdditionalInferenceSpecificationsToAdd=[EXTRA],
     )
 
     found = described(client, arn)
     assert found["LastModifiedTime"]
     assert (found["ModelApprovalStatus"], found["ApprovalDescription"]) == ("Rejected", "too old")
     assert found["CustomerMetadataProperties"] == {"b": "2", "c": "3"}
-    assert found["AdditionalInferenceSpecifications"] == [extra]
+    assert found["AdditionalInferenceSpecifications"] == [EXTRA]
     assert (found["ModelPackageDescription"], found["InferenceSpecification"]) == ("d", SPECIFICATION)
+    again = refusal(client.update_model_package, ModelPackageArn=arn, AdditionalInferenceSpecificationsToAdd=[EXTRA])
+    assert again == ("ValidationException", 'There is more than one additional inference specification "other".')
+    assert described(client, arn) == found
 
 
 def test_only_versions_are_updated(client: SageMakerClient) -> None:
