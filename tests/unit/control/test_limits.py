@@ -104,7 +104,7 @@ class TestEnforcing:
             enforced(world.services, "nightly", Limits(max_runtime=60))
 
         assert (caught.value.job_name, caught.value.seconds, caught.value.stopped) == ("nightly", 60.0, True)
-        assert world.batch.names("StopTransformJob") == ["nightly"]
+        assert world.stopped == ["nightly"]
 
     @pytest.mark.parametrize("limits", [Limits(), Limits(max_runtime=61), Limits(max_billed=11)])
     def test_leaves_a_job_alone_that_has_time_left_by_what_is_known_now(self, limits: Limits) -> None:
@@ -113,7 +113,7 @@ class TestEnforcing:
         world.now += 60
 
         assert enforced(world.services, "nightly", limits)["TransformJobStatus"] == "InProgress"
-        assert world.batch.names("StopTransformJob") == []
+        assert world.stopped == []
 
     @pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped"])
     def test_leaves_a_job_alone_that_has_ended_meanwhile(self, end: str) -> None:
@@ -121,7 +121,7 @@ class TestEnforcing:
         world.now += 60
 
         assert enforced(world.services, "nightly", Limits(max_runtime=60))["TransformJobStatus"] == end
-        assert world.batch.names("StopTransformJob") == []
+        assert world.stopped == []
 
     def test_says_that_a_job_was_stopping_anyway(self) -> None:
         world = running(("Stopping",))
@@ -153,7 +153,7 @@ class TestWaiting:
 
         assert caught.value.stopped
         assert world.now == pytest.approx(NOW + 100)
-        assert world.batch.names("StopTransformJob") == ["nightly"]
+        assert world.stopped == ["nightly"]
 
     def test_does_not_charge_the_job_for_the_time_in_which_aws_looks_for_instances(self) -> None:
         world = running()
@@ -166,7 +166,7 @@ class TestWaiting:
             self.wait(world, Limits(max_billed=100), report)
 
         assert world.now == pytest.approx(NOW + 400)
-        assert world.batch.names("StopTransformJob") == ["nightly"]
+        assert world.stopped == ["nightly"]
 
     def test_takes_the_end_of_a_job_that_ends_at_the_last_moment(self) -> None:
         world = running()
@@ -176,7 +176,7 @@ class TestWaiting:
                 world.batch.lives["nightly"] = ["Stopped"]
 
         assert self.wait(world, Limits(max_runtime=100), report)["TransformJobStatus"] == "Stopped"
-        assert world.batch.names("StopTransformJob") == []
+        assert world.stopped == []
 
     def test_is_over_at_once_for_a_job_that_does_not_exist(self) -> None:
         with pytest.raises(JobNotFound):
@@ -189,7 +189,7 @@ class TestStopping:
         world.batch.trouble["StopTransformJob"] = [refusal("StopTransformJob", "ServiceUnavailable", status=503)] * 5
 
         assert stop(world.services, "nightly")
-        assert world.batch.names("StopTransformJob") == ["nightly"] * 6
+        assert world.stopped == ["nightly"] * 6
         assert world.slept == sorted(world.slept)
 
     def test_is_given_up_in_the_end_and_says_so(self) -> None:
@@ -199,7 +199,7 @@ class TestStopping:
         with pytest.raises(ServiceUnavailable):
             stop(world.services, "nightly")
 
-        assert len(world.batch.names("StopTransformJob")) == 6
+        assert len(world.stopped) == 6
 
     @pytest.mark.parametrize("status", ["Stopping", "Stopped", "Completed", "Failed"])
     def test_of_a_job_that_ends_anyway_is_no_error(self, status: str) -> None:

@@ -90,7 +90,7 @@ def test_every_way_of_waiting_times_out_alike(way: str) -> None:
         WAYS[way](world, 0.05)
 
     # A job belongs to the task that made it: a sensor leaves it alone unless it is told otherwise.
-    assert len(world.batch.names("StopTransformJob")) == ("operator" in way)
+    assert len(world.stopped) == ("operator" in way)
 
 
 @pytest.mark.parametrize("way", WAYS)
