@@ -1,6 +1,7 @@
 """How long a look at a job's progress holds up the event loop that it is made beside: `python -m benchmarks.progress`.
 
-Against reading the job's intent instead, which names every object. The S3 is a process of its own that answers pages.
+Against reading the job's intent instead, which names every object, and against any busy thread, whose stalls are those
+of the machine. Python's garbage collector adds its own, whoever makes the garbage. The S3 is a process of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.triggering import stalls
 
 OBJECTS = (1_000, 10_000, 100_000)
 PAGE = 1_000
+BUSY = 5.0  # seconds
 JOB = "nightly-0123456789ab"
 STATE = '{"etag": "\\"0123456789abcdef0123456789abcdef\\"", "modified": "2026-11-22T10:00:00+00:00"}'
 
@@ -100,6 +102,12 @@ async def stall(act: Callable[[], object]) -> tuple[float, float]:
     return took, worst[0]
 
 
+def busy() -> None:
+    until = time.perf_counter() + BUSY
+    while time.perf_counter() < until:
+        pass
+
+
 def measured(count: int) -> None:
     import boto3
 
@@ -124,7 +132,7 @@ def measured(count: int) -> None:
             assert sent
             assert sum(1 for _ in store.objects(sent.output)) == count
 
-        for name, act in (("progress", progress), ("intent", lambda: ledger.intent(JOB))):
+        for name, act in (("busy", busy), ("progress", progress), ("intent", lambda: ledger.intent(JOB))):
             took, longest = asyncio.run(stall(act))
             print(
                 f"{count:7,} objects  {name:8}  took {took:6.2f} s  longest stall {longest * 1000:6.0f} ms", flush=True

@@ -13,10 +13,14 @@ from airflow_batchtx.spec.uri import S3Uri
 
 log = logging.getLogger(__name__)
 
+# A listing of a hundred thousand objects takes seconds of a processor that a triggerer has for all its jobs.
+REST = 20.0
+
 
 @dataclass(slots=True)
 class Counting:
-    """Counts what one job has written, with one listing in `interval` seconds at most, the first one after that time.
+    """Counts what one job has written, with one listing in `interval` seconds at most, the first one after that time,
+    and no more than a twentieth of the time in listings.
 
     `folder` is the attempt's control folder, which tells how many objects were sent, and by S3's own clock since when
     outputs count; where it does not, there is no progress. Jobs of less than `fewest` objects are not counted.
@@ -48,6 +52,8 @@ class Counting:
         except BatchTransformError as error:
             log.debug("progress cannot be told: %s", error)
             return None
+        finally:
+            self._next = max(self._next, now + REST * (self.services.clock() - now))
         if not sent or not done:
             return None
         told = forecast(min(done, sent.objects), sent.objects, self._begun, now, self._looks)

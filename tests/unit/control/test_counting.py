@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ class Counted(InMemoryStore):
 
     listings = 0
     fails = False
+    listed: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, objects: Mapping[str, bytes]) -> None:
         self.read: list[str] = []
@@ -34,6 +35,7 @@ class Counted(InMemoryStore):
 
     def objects(self, prefix: S3Uri) -> Any:
         self.listings += 1
+        self.listed()
         if self.fails:
             raise StorageError(str(prefix), "SlowDown", "no")
         return super().objects(prefix)
@@ -61,6 +63,18 @@ def test_progress_costs_one_listing_an_interval(counted: tuple[World, Counted, C
 
     assert store.listings == 30 / INTERVAL
     assert [(one.done, one.total) for one in told if one] == [(1, 2)] * store.listings
+
+
+def test_long_listings_are_a_twentieth_of_the_time(counted: tuple[World, Counted, Counting]) -> None:
+    world, store, counting = counted
+    store.listed = lambda: world.sleep(1)
+    began = world.now
+
+    while world.now < began + 200:
+        world.sleep(1)
+        counting.progress()
+
+    assert store.listings == 200 / 20
 
 
 def test_what_was_there_before_does_not_count(counted: tuple[World, Counted, Counting]) -> None:
