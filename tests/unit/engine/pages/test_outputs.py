@@ -201,6 +201,34 @@ def test_a_list_is_not_kept_waiting(scene: Scene) -> None:
     assert scene.shelf.looks == 1
 
 
+def test_a_look_that_took_too_long_is_gone_on_with(scene: Scene) -> None:
+    jobs = [(scene.fail(f"failed-{number}"), 5) for number in range(50)]
+    scene.shelf.written = {f"out/{number:04}": START for number in range(30)} | {"out/a.out": START}
+    scene.each_object_takes(LIST_SECONDS / 10)
+    scene.clock.now = START + 10
+
+    found = []
+    while len(found) < 10 and (not found or found[-1] != [1] * 50):
+        found.append(scene.outputs.counts(jobs))
+        scene.clock.now += 3
+
+    assert found[:-1] == [[None] * 50] * (len(found) - 1)
+    assert found[-1] == [1] * 50
+    assert (scene.shelf.looks, scene.shelf.given) == (1, 31)
+
+
+def test_a_look_that_was_left_long_ago_begins_anew(scene: Scene) -> None:
+    job = scene.fail("failed")
+    scene.shelf.written = {"out/a.out": START, "out/b.out": START}
+    scene.each_object_takes(LIST_SECONDS * 2)
+    assert scene.outputs.counts([(job, 5)]) == [None]
+
+    scene.each_object_takes(0)
+    scene.clock.now += 600
+    assert scene.outputs.counts([(job, 5)]) == [2]
+    assert (scene.shelf.looks, scene.shelf.given) == (2, 3)
+
+
 def test_the_page_of_a_job_has_more_patience_and_does_not_keep_the_s3_busy(scene: Scene) -> None:
     scene.shelf.written = {"out/a.out": START + 1}
     scene.each_object_takes(PAGE_SECONDS / 2)
