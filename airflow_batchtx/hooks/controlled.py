@@ -15,7 +15,7 @@ from airflow_batchtx.control.ending import Ending
 from airflow_batchtx.control.limits import stop
 from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
-from airflow_batchtx.control.waiting import POLL_INTERVAL
+from airflow_batchtx.control.waiting import POLL_INTERVAL, read_interval
 from airflow_batchtx.errors import InvalidInput, Problem, WaitInterrupted, refuse
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.retrying import RETRY_POLICY
@@ -33,9 +33,13 @@ NAP = 0.25
 GRACE = 120.0
 
 
-def configured_interval() -> float:
-    """Give the longest pause between two looks at a job, in seconds, where a task says nothing of it."""
-    return conf.getfloat("batchtx", "poll_interval", fallback=POLL_INTERVAL)
+def configured_interval(chosen: float | None = None) -> float:
+    """Give the longest pause between two looks at a job, in seconds: a task's, else the configuration's.
+
+    InvalidInput where it is no pause.
+    """
+    configured = conf.get("batchtx", "poll_interval", fallback=None) or POLL_INTERVAL
+    return read_interval(configured if chosen is None else chosen)
 
 
 def configured_control(chosen: object = None) -> str | None:

@@ -180,7 +180,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         self.delete_model = delete_model
         self.deferrable = self.defers(deferrable)
         self.wait_for_completion = wait_for_completion
-        self.poll_interval = configured_interval() if poll_interval is None else poll_interval
+        self.poll_interval = configured_interval(poll_interval)
         self.namespace = namespace
         self.control_prefix = control_prefix
         self.logs = logs
@@ -495,7 +495,7 @@ class BatchTransformStopOperator(ControlledOperator):
         super().__init__(**kwargs)
         self.job_name = job_name
         self.wait_for_completion = wait_for_completion
-        self.poll_interval = configured_interval() if poll_interval is None else poll_interval
+        self.poll_interval = configured_interval(poll_interval)
         self.timeout = timeout
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
