@@ -116,7 +116,7 @@ class Stage:
             running=sum(job["TransformJobStatus"] in ("InProgress", "Stopping") for job in jobs),
         )
 
-    def ends_with(self, created: int, stops: int, running: int = 0) -> None:
+    def ends_with(self, created: int, stops: int, running: int = 0, *, patience: float = PATIENCE) -> None:
         """Expect these numbers, from now on for good: they are looked at again once all scenarios are over."""
         self.expected = expected = Tally(created, stops, running)
 
@@ -126,7 +126,7 @@ class Stage:
             assert now.stops <= stops, f"{now}, not {expected}"
             return now == expected
 
-        self.until(reached, f"{expected}", shows=self.tally)
+        self.until(reached, f"{expected}", shows=self.tally, patience=patience)
 
     # ------------------------------------------------------------------------------------------------- its DAG runs
 
@@ -215,9 +215,16 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------------ waiting
 
-    def until(self, condition: Callable[[], T | None], what: str, *, shows: Callable[[], Any] = str) -> T:
+    def until(
+        self,
+        condition: Callable[[], T | None],
+        what: str,
+        *,
+        shows: Callable[[], Any] = str,
+        patience: float = PATIENCE,
+    ) -> T:
         """Wait for a condition to hold, and give what it gave."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not (found := condition()):
             self.world.stack.check()
             assert time.monotonic() < deadline, f"waited for {what} in vain: {shows()}"

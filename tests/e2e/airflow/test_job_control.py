@@ -19,7 +19,7 @@ import pytest
 from tests.e2e.airflow.api import Run
 from tests.e2e.airflow.gate import Side
 from tests.e2e.airflow.stack import free_port
-from tests.e2e.airflow.stage import TASK, Stage, Tally, World
+from tests.e2e.airflow.stage import PATIENCE, TASK, Stage, Tally, World
 from tests.e2e.airflow.together import Play, Scenario, Together
 
 pytestmark = [
@@ -183,8 +183,9 @@ def run_of_fifty_failed(stage: Stage) -> None:
 
 
 def run_of_many(stage: Stage, many: int) -> None:
+    patience = PATIENCE * many / 50
     run = stage.start("mapped", jobs=[stage.idle_request(f"{index}/") for index in range(many)])
-    stage.until(lambda: waiting(stage, run, many), f"{many} tasks to wait", shows=stage.tally)
+    stage.until(lambda: waiting(stage, run, many), f"{many} tasks to wait", shows=stage.tally, patience=patience)
     jobs = {index: stage.api.xcom(run, TASK, "job_name", index) for index in range(many)}
     assert len(set(jobs.values())) == many
     stage.ends_with(created=many, stops=0, running=many)
@@ -193,9 +194,10 @@ def run_of_many(stage: Stage, many: int) -> None:
     stage.ends_with(created=many, stops=1, running=many - 1)
     assert dict(stage.gate.calls("StopTransformJob", stage.prefix)) == {jobs[7]: 1}
 
-    with stage.gate.throttle("StopTransformJob", stage.prefix, rate=10, burst=10):
+    with stage.gate.throttle("StopTransformJob", stage.prefix, rate=10, burst=20) as throttle:
         stage.api.fail_run(run)
-        stage.ends_with(created=many, stops=many)
+        stage.ends_with(created=many, stops=many, patience=patience)
+    assert throttle.refused == 0, "they were asked for all at once"
     assert set(stage.gate.calls("StopTransformJob", stage.prefix).values()) == {1}
     assert {task.state for task in stage.api.tasks(run, TASK)} == {"failed"}
 
