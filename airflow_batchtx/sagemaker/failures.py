@@ -64,8 +64,8 @@ def _over_quota(job_name: str, _code: str, detail: str) -> BatchTransformError:
 
 
 # By operation and code. What does not exist is a ValidationException, not the ResourceNotFound that the model promises;
-# nothing else about a well-formed name can be invalid where a call takes nothing but that. StopTransformJob's may be one
-# of a moment: its caller asks what the job is doing.
+# nothing else about a well-formed name can be invalid where a call takes nothing but that. StopTransformJob's may be of
+# a moment: its caller asks what the job is doing.
 MEANINGS: Mapping[tuple[str, str], Meaning] = {
     ("CreateTransformJob", "ResourceInUse"): _named(JobNameTaken),
     ("CreateTransformJob", "ResourceLimitExceeded"): _over_quota,
