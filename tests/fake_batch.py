@@ -48,6 +48,11 @@ class FakeBatch(FakeSageMaker):
         super().add(name, life, request)
         self.jobs[name]["CreationTime"] = datetime.fromtimestamp(self.clock(), timezone.utc)
 
+    @property
+    def stopped(self) -> list[str]:
+        """The jobs that were asked to stop, as often as they were; a question whether jobs may be stopped is none."""
+        return [name for name in self.names("StopTransformJob") if name != NO_JOB]
+
     class meta:  # noqa: N801 - boto3's own name
         region_name = "us-east-1"
         endpoint_url = "https://api.sagemaker.us-east-1.amazonaws.com"
@@ -126,8 +131,8 @@ class World:
 
     @property
     def stopped(self) -> list[str]:
-        """The jobs that were asked to stop, as often as they were; a question whether jobs may be stopped is none."""
-        return [name for name in self.batch.names("StopTransformJob") if name != NO_JOB]
+        """The jobs that were asked to stop, as often as they were."""
+        return self.batch.stopped
 
     @property
     def created(self) -> list[str]:

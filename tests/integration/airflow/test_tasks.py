@@ -182,7 +182,7 @@ def test_every_way_of_waiting_ends_alike(run_dag: RunDag, sagemaker: FakeBatch, 
         ]
     # A job belongs to the task that made it: a sensor whose time is over leaves it alone.
     late = [done.results[f"start.{way}.TimedOut"]["job_name"] for way in WAYS if "sensor" in way]
-    stops = sagemaker.names("StopTransformJob")
+    stops = sagemaker.stopped
     assert (len(stops), len(set(stops)), set(stops) & set(late)) == (2, 2, set())
 
 
