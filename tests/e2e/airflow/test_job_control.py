@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.airflow.api import Run
@@ -382,6 +383,22 @@ def test_a_triggerer_that_is_taken_for_dead(alone: Callable[[Play], None]) -> No
 
 
 @pytest.mark.nightly
+def test_a_deferral_that_airflow_ends(alone: Callable[[Play], None]) -> None:
+    """No triggerer is there to see that the job has run too long: Airflow itself ends the deferral, minutes later."""
+
+    def play(stage: Stage) -> None:
+        run = stage.start("bounded")
+        stage.waits(run)
+        with stage.world.stack.frozen(stage.world.stack.parts["triggerer"]):
+            stage.ends(run, "failed")
+            stage.ends_with(created=1, stops=1)
+        stage.until(lambda: stage.said(run, "trigger completed"), "the trigger to be killed")
+        stage.ends_with(created=1, stops=1)
+
+    alone(play)
+
+
+@pytest.mark.nightly
 def test_a_run_of_two_hundred_failed(alone: Callable[[Play], None]) -> None:
     def play(stage: Stage) -> None:
         run_of_many(stage, 200)
@@ -389,8 +406,11 @@ def test_a_run_of_two_hundred_failed(alone: Callable[[Play], None]) -> None:
     alone(play)
 
 
-def test_nothing_has_happened_since(together: Together) -> None:
+def test_nothing_has_happened_since(world: World, together: Together) -> None:
     together.until_all_are_over()
 
     for scenario, stage in together.stages.items():
         assert stage.expected in (None, stage.tally()), scenario
+    # No call has gone past the gate.
+    counted = httpx.get(f"{world.engine.url}/calls", trust_env=False).json()["us-east-1"]
+    assert counted.get("StopTransformJob", 0) == world.gate.calls("StopTransformJob", "").total()
