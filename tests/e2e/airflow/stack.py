@@ -41,7 +41,7 @@ STARTED_WITHIN = 240
 QUICK = {
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -62,6 +62,7 @@ SMALL = {
     "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "256",
     "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "64",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+    "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "1000",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3600",
     "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
@@ -125,6 +126,7 @@ class Stack:
     api: AirflowApi
     environment: Mapping[str, str]
     parts: dict[str, Part] = field(default_factory=dict)
+    _freezing: threading.Lock = field(default_factory=threading.Lock, init=False)
     _reading: threading.Lock = field(default_factory=threading.Lock, init=False)
     _read: int = field(default=0, init=False)
     _gone: set[tuple[str, ...]] = field(default_factory=set, init=False)
@@ -144,19 +146,23 @@ class Stack:
 
     @contextmanager
     def frozen(self, *parts: Part) -> Iterator[None]:
-        """Freeze parts for as long as the block lasts, none of them while it keeps the others from the database."""
-        for part in parts:
-            part.send(signal.SIGSTOP)
-        while not self._database_is_free():
-            for told in (signal.SIGCONT, signal.SIGSTOP):
-                for part in parts:
-                    part.send(told)
-                time.sleep(0.05)
-        try:
-            yield
-        finally:
+        """Freeze parts for as long as the block lasts, none of them while it keeps the others from the database.
+
+        One block at a time: whoever leaves another one thaws its parts.
+        """
+        with self._freezing:
             for part in parts:
-                part.send(signal.SIGCONT)
+                part.send(signal.SIGSTOP)
+            try:
+                while not self._database_is_free():
+                    for told in (signal.SIGCONT, signal.SIGSTOP):
+                        for part in parts:
+                            part.send(told)
+                        time.sleep(0.05)
+                yield
+            finally:
+                for part in parts:
+                    part.send(signal.SIGCONT)
 
     def _database_is_free(self) -> bool:
         with closing(sqlite3.connect(self.home / DATABASE, timeout=1, isolation_level=None)) as database:

@@ -43,6 +43,8 @@ class World:
     gate: Gate
     engine: Engine
     models: Models
+    ending: threading.Event = field(default_factory=threading.Event)
+    """Set once the session is over: whoever still waits for something waits in vain."""
 
 
 @dataclass
@@ -228,7 +230,7 @@ class Stage:
         while not (found := condition()):
             self.world.stack.check()
             assert time.monotonic() < deadline, f"waited for {what} in vain: {shows()}"
-            time.sleep(0.2)
+            assert not self.world.ending.wait(0.2), f"waited for {what} when the session ended"
         return found
 
     def story(self) -> str:

@@ -205,7 +205,7 @@ def run_of_many(stage: Stage, many: int) -> None:
 
 def waiting(stage: Stage, run: Run, many: int) -> bool:
     tasks = stage.api.tasks(run, TASK)
-    return len(tasks) == many and all(task.state == "deferred" and stage.is_deferred(run, task) for task in tasks)
+    return len(tasks) == many and all(task.state == "deferred" and stage.triggers(run, task) for task in tasks)
 
 
 # ------------------------------------------------------------------------------------------------------- input, time

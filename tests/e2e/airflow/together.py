@@ -57,4 +57,6 @@ class Together:
             stage.release()
 
     def close(self) -> None:
+        """Play no more; what is being played ends as soon as it waits."""
+        self._world.ending.set()
         self._pool.shutdown(cancel_futures=True)
