@@ -88,7 +88,7 @@ def measured(way: str, tasks: int, *, packages: Path | None, rate: float | None 
         asked(f"{url}/begin", b"")
         process.stdin.write("go\n")
         process.stdin.flush()
-        took = json.loads(process.stdout.readlines()[-1])
+        took = next(json.loads(line) for line in process.stdout if line.startswith("{"))
         told = asked(f"{url}/told")
     if took["errors"]:
         raise RuntimeError(f"triggers of {way} failed: {took['errors']}")
@@ -166,7 +166,7 @@ def compared(ours: Run, theirs: Run | None) -> Table:
     note = (
         f"Looks are 30 s apart at most. Calls a minute are those of the minute between the first look at each job and"
         f" the first end; then jobs end within {ENDS:.0f} s. A stall does not count for how long the machine gave the"
-        " event loop no processor."
+        " process no processor."
     )
     return Table(f"{ours.tasks:,} deferred tasks", ("figure", "ours", "amazon's", "goal", ""), tuple(rows), (note,))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,10 +136,10 @@ class BatchTransformTrigger(BaseTrigger):
 
     async def _end(self) -> Seen:
         """Wait for the job, and log what there is to tell in the meantime: here, in the task that the log is of."""
-        wait = self._shared.watcher.wait(
+        end = self._shared.watcher.wait(
             self.arguments["job_name"], interval=self.arguments["poll_interval"], deadline=self.arguments["deadline"]
         )
-        end, logs = asyncio.ensure_future(wait), self.arguments["logs"]
+        logs = self.arguments["logs"]
         try:
             async for line in told(end, self.reports, interval(logs=logs), at_end=logs):
                 self.log.info("%s", line)

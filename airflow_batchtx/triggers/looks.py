@@ -35,7 +35,7 @@ class Waiter:
     """One wait for one job. Times are those of the event loop's clock, which no one sets.
 
     From `early` on it calls for a listing, from `joins` on a listing takes it along, and at `due` the job is described.
-    `missed` tells that the last listing did not find it.
+    `missed` tells that the last listing did not find it; `timer` ends the wait at its deadline.
     """
 
     watch: Watch
@@ -44,6 +44,7 @@ class Waiter:
     due: float
     created: datetime | None = None
     missed: bool = False
+    timer: asyncio.TimerHandle | None = None
 
     @property
     def joins(self) -> float:

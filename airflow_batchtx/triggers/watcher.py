@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from airflow_batchtx.control.waiting import Watch, ended
 from airflow_batchtx.errors import BatchTransformError, JobTimedOut, ServiceUnavailable
 from airflow_batchtx.sagemaker.jobs import Page
 from airflow_batchtx.triggers.bucket import Bucket
 from airflow_batchtx.triggers.calls import Calls, Connected
-from airflow_batchtx.triggers.detached import detached
+from airflow_batchtx.triggers.detached import NOBODYS, detached
 from airflow_batchtx.triggers.looks import Describe, Rest, Seen, Sweep, Waiter, next_step
 from airflow_batchtx.triggers.stops import Stops
 
@@ -62,24 +63,22 @@ class Watcher:
         """How many wait."""
         return sum(map(len, self._waiters.values()))
 
-    async def wait(self, job_name: str, *, interval: float, deadline: float | None) -> Seen:
+    def wait(self, job_name: str, *, interval: float, deadline: float | None) -> asyncio.Future[Seen]:
         """Give what SageMaker tells of a job once it has ended, however it ended: a description or a summary.
 
         `interval` is the longest pause between two looks, in seconds, while calls are not throttled; `deadline` is in
         seconds since the epoch. JobNotFound, JobRefused, JobTimedOut; throttling and outages end no wait, and
-        ServiceUnavailable is for what fails again and again before AWS is asked.
+        ServiceUnavailable is for what fails again and again before AWS is asked. Who does not want to know any more
+        cancels it.
         """
         watch = Watch(job_name=job_name, interval=interval, deadline=None, clock=self._clock, chance=self._chance)
         waiter = Waiter.new(watch, self._loop.create_future(), self._loop.time())
-        timer = None if deadline is None else self._loop.call_later(deadline - watch.began, self._expire, waiter)
+        if deadline is not None:
+            waiter.timer = self._loop.call_later(deadline - watch.began, self._expire, waiter, context=NOBODYS)
         self._waiters.setdefault(job_name, []).append(waiter)
+        waiter.end.add_done_callback(partial(self._leave, waiter), context=NOBODYS)
         self._be_at_work(waiter.due)
-        try:
-            return await waiter.end
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self._leave(waiter)
+        return waiter.end
 
     async def stop(self, job_name: str, *, wanted: Callable[[], bool] = lambda: True) -> bool | None:
         """Ask for a job's end if it is `wanted`; see Stops.stop."""
@@ -91,7 +90,9 @@ class Watcher:
     def _every(self) -> list[Waiter]:
         return [waiter for waiters in self._waiters.values() for waiter in waiters if not waiter.end.done()]
 
-    def _leave(self, waiter: Waiter) -> None:
+    def _leave(self, waiter: Waiter, _: asyncio.Future[Seen]) -> None:
+        if waiter.timer is not None:
+            waiter.timer.cancel()
         waiters = self._waiters[waiter.watch.job_name]
         waiters.remove(waiter)
         if not waiters:
