@@ -160,7 +160,8 @@ def compared(ours: Run, theirs: Run | None) -> Table:
         (name, of(ours), of(theirs) if theirs else None, *judged(of(ours), goal)) for name, of, goal in FIGURES
     ]
     if theirs:
-        fewer = theirs.per_minute / ours.per_minute
+        # Of the whole run: amazon's tasks look in step, so that a minute sees each of them once or twice by chance.
+        fewer = theirs.calls / ours.calls
         rows.append(("times fewer calls", fewer, None, shown(CALLS_GOAL), verdict(fewer, CALLS_GOAL)))
         rows.append(("median no later", ours.median, theirs.median, *judged(ours.median, theirs.median)))
     note = (
