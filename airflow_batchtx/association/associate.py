@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_batchtx.association.answers import UNPREPARED, answered, kept_schema, width
 from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
 from airflow_batchtx.association.pairing import Pair, by_name, prepared
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
+from airflow_batchtx.association.reading import Reading, answered, planned
 from airflow_batchtx.association.recorded import by_record, recorded
 from airflow_batchtx.association.request import TYPES, AssociateRequest
 from airflow_batchtx.errors import InvalidInput, Problem, TypeTooNarrow, refuse
@@ -31,18 +31,22 @@ SINKS: Mapping[str, type[ParquetSink | CsvSink]] = {"parquet": ParquetSink, "csv
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The table's columns: what was known of a row, and the model's answers with their types so far."""
+    """The table's columns: what is known of a row, and what was read beside it, with its types so far."""
 
-    known: pa.Schema
-    predictions: Mapping[str, str]
-    given: frozenset[str]
+    reading: Reading
+    kinds: Mapping[str, str]
 
     @property
     def schema(self) -> pa.Schema:
         """Arrow's schema of the table."""
         kinds: Any = pa.type_for_alias
-        answers = [pa.field(name, kinds(kind)) for name, kind in self.predictions.items()]
-        return pa.schema([pa.field(field.name, field.type) for field in self.known] + answers)
+        read = [pa.field(name, kinds(kind)) for name, kind in self.kinds.items()]
+        return pa.schema([pa.field(field.name, field.type) for field in self.reading.known] + read)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The columns whose type the request says."""
+        return frozenset(name for name, kind in self.reading.columns.items() if kind)
 
 
 def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput:
@@ -97,22 +101,12 @@ def _published(
 
 
 def _columns(store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...]) -> Columns:
-    kept = paired[0].kept
-    known = UNPREPARED if kept is None else kept_schema(store, kept)
-    count = width(store, paired) or len(request.predictions or ("prediction",))
-    names = ("prediction",) if count == 1 else tuple(f"prediction_{index}" for index in range(count))
-    asked = dict.fromkeys(names) if request.predictions is None else request.predictions
-    refuse(InvalidInput, "associate", _unfit(request, known, tuple(asked), count))
-    given = frozenset(name for name, kind in asked.items() if kind)
-    return Columns(known, {name: kind or TYPES[0] for name, kind in asked.items()}, given)
+    reading = planned(store, request, paired)
+    refuse(InvalidInput, "associate", _unfit(request, reading.known))
+    return Columns(reading, {name: kind or TYPES[0] for name, kind in reading.columns.items()})
 
 
-def _unfit(request: AssociateRequest, known: pa.Schema, names: tuple[str, ...], count: int) -> Iterator[Problem]:
-    if len(names) != count:
-        rule = f"names {len(names)} columns, the model gives {count}"
-        yield Problem("predictions", names, rule, "Name each of them.")
-    if both := sorted(set(names) & set(known.names)):
-        yield Problem("predictions", both, "is the name of a kept column too", "Give predictions= other names.")
+def _unfit(request: AssociateRequest, known: pa.Schema) -> Iterator[Problem]:
     for field in known:
         if request.format == "csv" and not is_textual(field.type):
             rule = f"is {field.type}, which no CSV cell can hold"
@@ -131,7 +125,7 @@ def _written(
     except TypeTooNarrow as narrow:
         if columns.given & narrow.needed.keys():
             raise
-        wider = replace(columns, predictions={**columns.predictions, **narrow.needed})
+        wider = replace(columns, kinds={**columns.kinds, **narrow.needed})
     return _written(store, request, paired, wider)
 
 
@@ -140,10 +134,10 @@ def _part(store: ObjectStore, request: AssociateRequest, number: int, pair: Pair
     with store.writer(uri) as target:
         digest = DigestWriter(target)
         with closing(SINKS[request.format](digest, columns.schema)) as sink:
-            for known, answers in answered(store, pair, tuple(columns.predictions), columns.known):
-                typed = _typed(pair, rows, answers, columns.predictions)
-                sink.write(pa.RecordBatch.from_arrays([*known.columns, *typed], schema=columns.schema))
-                rows += known.num_rows
+            for joined in answered(store, pair, columns.reading):
+                typed = _typed(pair, rows, joined.answers, columns.kinds)
+                sink.write(pa.RecordBatch.from_arrays([*joined.known.columns, *typed], schema=columns.schema))
+                rows += joined.answers.num_rows
     source, output = str(pair.source), str(pair.answers.uri)
     return Part(uri=str(uri), rows=rows, bytes=digest.size, sha256=digest.sha256, input=source, output=output)
 
@@ -171,6 +165,6 @@ def _manifest(request: AssociateRequest, columns: Columns, parts: tuple[Part, ..
         job_name=request.result.job_name,
         format=request.format,
         columns={field.name: str(field.type) for field in columns.schema},
-        predictions=tuple(columns.predictions),
+        predictions=columns.reading.predictions,
         parts=parts,
     )
