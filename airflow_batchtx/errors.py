@@ -560,6 +560,20 @@ class RowCountMismatch(AssociationError):
     rows_out: int = 0
 
 
+@dataclass(eq=False)
+class AmbiguousAnswer(AssociationError):
+    """Answers that can be read in several ways, each of which gives as many as there are rows: the `readings`."""
+
+    readings: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class KeyMismatch(AssociationError):
+    """Rows and answers that do not have the same keys, each once; `key` is the first that is too many or missing."""
+
+    key: str = ""
+
+
 # -------------------------------------------------------------------------------------------- the local engine
 
 

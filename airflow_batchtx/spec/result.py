@@ -8,7 +8,19 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_batchtx.spec import wire
+from airflow_batchtx.spec.enums import AssembleWith, CompressionType, JoinSource, S3DataType, SplitType
 from airflow_batchtx.spec.prepared import PreparedInput
+
+# What a result leaves out, to stay small.
+_DEFAULTS: Mapping[str, str | None] = {
+    "assemble_with": AssembleWith.NONE.value,
+    "batch_strategy": None,
+    "compression_type": CompressionType.NONE.value,
+    "s3_data_type": S3DataType.S3_PREFIX.value,
+    "join_source": JoinSource.NONE.value,
+    "input_filter": "$",
+    "output_filter": "$",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +33,8 @@ class TransformResult:
     `record` is the object that holds the exact mapping of inputs to outputs, in the folder `control`, None while there
     is none; `objects_done` counts the inputs that have their outputs, whichever of the `attempts` wrote them. A result
     is `reused` where the job had Completed before this task ran.
+    `split_type` and what follows it say how the job cut and joined records, as the request does: None where it leaves
+    AWS's default, but for `split_type`, whose None is that of results which do not tell.
     As JSON it stays below 4 KB with names as long as they may be, prefixes of up to 600 characters and control folders
     beside the output; below 7 KB with the longest prefixes that there may be. Characters beyond ASCII count six times.
     """
@@ -52,6 +66,14 @@ class TransformResult:
     cost: float | None = None
     currency: str | None = None
     priced: str | None = None
+    split_type: str | None = None
+    assemble_with: str | None = None
+    batch_strategy: str | None = None
+    compression_type: str | None = None
+    s3_data_type: str | None = None
+    join_source: str | None = None
+    input_filter: str | None = None
+    output_filter: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Write it as JSON (a small XCom)."""
@@ -95,6 +117,8 @@ class TransformResult:
             "instance_seconds": None if running is None else round(running * values["instance_count"], 3),
             "instance_type": values["instance_type"],
             "instance_count": values["instance_count"],
+            "split_type": values.get("split_type", SplitType.NONE.value),
+            **{name: values[name] for name, default in _DEFAULTS.items() if values.get(name, default) != default},
         }
         return cls(**told | known)
 

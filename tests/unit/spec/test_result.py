@@ -35,6 +35,23 @@ def test_times_are_utc_and_billed_on_every_instance() -> None:
     assert result.instance_seconds == 121
 
 
+def test_how_records_were_cut_and_joined_is_told_where_it_is_not_aws_default() -> None:
+    cut = {
+        "split_type": "Line", "assemble_with": "Line", "batch_strategy": "MultiRecord", "compression_type": "Gzip",
+        "join_source": "Input", "input_filter": "$[1:]", "output_filter": "$[0,-1]", "content_type": "text/csv",
+    }  # fmt: skip
+    request = TransformJob(
+        model_name="m", input="s3://b/in/", output="s3://b/out/", instance_type="ml.m5.large", instance_count=2,
+        accept="text/csv", **cut,
+    ).to_request()  # fmt: skip
+
+    told = TransformResult.of({**DESCRIBED, **request})
+    silent = TransformResult.of(DESCRIBED)
+
+    assert {name: getattr(told, name) for name in cut} == cut
+    assert {name: getattr(silent, name) for name in cut} == {**dict.fromkeys(cut), "split_type": "None"}
+
+
 def test_a_job_that_never_started_bills_nothing_known() -> None:
     result = TransformResult.of({**DESCRIBED, "TransformStartTime": None})
 
@@ -81,8 +98,10 @@ def test_it_stays_small_with_the_longest_names(length: int, control: str, most: 
         **TransformJob(
             model_name=name, input=f"s3://{bucket}/{key}/", output=f"s3://{bucket}/{key}/", instance_count=100,
             instance_type="ml.g4dn.16xlarge", content_type="application/x-npy; charset=utf-8",
-            accept="application/x-npy; charset=utf-8",
+            accept="application/x-npy; charset=utf-8", split_type="RecordIO", assemble_with="Line",
+            batch_strategy="SingleRecord", compression_type="Gzip",
         ).to_request(),
+        "DataProcessing": {"JoinSource": "Input", "InputFilter": "$" * 63, "OutputFilter": "$" * 63},
         "TransformJobName": name,
         "TransformJobArn": f"arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:transform-job/{name}",
         "TransformJobStatus": "Completed",
