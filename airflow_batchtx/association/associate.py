@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
+from airflow_batchtx.association.narrowing import arrow_type, first_beyond, held, narrowest
 from airflow_batchtx.association.pairing import Pair, by_name, prepared
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
 from airflow_batchtx.association.reading import Reading, answered, planned
@@ -39,8 +39,7 @@ class Columns:
     @property
     def schema(self) -> pa.Schema:
         """Arrow's schema of the table."""
-        kinds: Any = pa.type_for_alias
-        read = [pa.field(name, kinds(kind)) for name, kind in self.kinds.items()]
+        read = [pa.field(name, arrow_type(kind)) for name, kind in self.kinds.items()]
         return pa.schema([pa.field(field.name, field.type) for field in self.reading.known] + read)
 
     @property

@@ -1,19 +1,22 @@
 """The narrowest type that holds every value of a column of predictions.
 
-int64 for whole numbers as Python writes them, double for numbers, string for everything. 007 is a code, not a number.
-An empty cell is a null among numbers. A whole number from 2^53 on among fractions makes its column text, since a double
-would round it.
+How much is known of the values when they come shows in the column's own type. `WRITTEN` values, such as cells of CSV,
+are numbers if they look so: int64 for whole numbers as Python writes them, double for numbers, string for everything.
+007 is a code, not a number. An empty cell is a null among numbers. A whole number from 2^53 on among fractions makes
+its column text, since a double would round it. `TEXT`, such as a string of JSON, stays text whatever it looks like;
+truth values are bool, bytes binary. Where kinds meet in one column it is string, or binary with bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_batchtx.association.request import TYPES
+from airflow_batchtx.association.request import JSON, TYPES
 from airflow_batchtx.storage.tables.csv_text import blanks_as_nulls
 
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
@@ -21,21 +24,72 @@ _DIGITS = r"^\s*[-+]?[0-9]+\s*$"
 _EXACT = 2.0**53
 
 
+WRITTEN, TEXT, TRUTH, BYTES = pa.string(), pa.large_string(), pa.bool_(), pa.binary()
+# What a column may turn out to be, from the narrowest on.
+_ORDER: Mapping[pa.DataType, tuple[str, ...]] = {
+    WRITTEN: ("int64", "double", "string", "binary"),
+    TEXT: ("string", "binary"),
+    TRUTH: ("bool", "string", "binary"),
+    BYTES: ("binary",),
+}
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """Give the Arrow type of a kind of column."""
+    return pa.string() if kind == JSON else pa.type_for_alias(kind)
+
+
+def type_of(kind: str) -> pa.DataType:
+    """Give Arrow's type of a kind; JSON is text."""
+    known: Any = pa.type_for_alias
+    return pa.string() if kind == JSON else known(kind)
+
+
 def held(column: Any, kind: str) -> Any:
-    """Give a column of text in a type, None if it does not hold every value."""
-    return _HOLD[kind](column)
+    """Give a column in a type that was found for it, None if that does not hold every value."""
+    if pa.types.is_string(column.type) and kind in _HOLD:
+        return _HOLD[kind](column)
+    if column.type == type_of(kind):
+        return column
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), type_of(kind))
+    return _cast(column, pa.string()) if kind == "string" else None
+
+
+def taken(column: Any, kind: str) -> Any:
+    """Give a column in a type that was asked for, None if some value is not of it. Texts are read as that type."""
+    text = column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
+    if not pa.types.is_string(text.type) or kind in _HOLD:
+        return held(text, "string" if kind == JSON else kind)
+    return text if kind == JSON else _cast(blanks_as_nulls(text), type_of(kind))
 
 
 def narrowest(column: Any, at_least: str) -> str:
     """Name the narrowest type, from `at_least` on, that holds every value."""
     wider = TYPES[TYPES.index(at_least) :]
-    return next(kind for kind in wider if held(column, kind) is not None)
+    return next(kind for kind in _ORDER[column.type] if kind in wider and held(column, kind) is not None)
 
 
-def first_beyond(column: Any, kind: str) -> tuple[int, str]:
+def first_beyond(column: Any, kind: str) -> tuple[int, Any]:
     """Find the first value that a type does not hold, and its place from 0, in a column that it does not hold."""
-    index = next(index for index in range(len(column)) if held(column.slice(index, 1), kind) is None)
-    return index, column[index].as_py()
+    return next(_beyond(column, kind, held, 0))
+
+
+def misfits(column: Any, kind: str) -> Iterator[tuple[int, Any]]:
+    """Find every value that is not of a type that was asked for, and its place from 0."""
+    return _beyond(column, kind, taken, 0)
+
+
+def _beyond(column: Any, kind: str, hold: Callable[[Any, str], Any], start: int) -> Iterator[tuple[int, Any]]:
+    """Search by halves."""
+    if hold(column, kind) is not None:
+        return
+    if len(column) == 1:
+        yield start, column[0].as_py()
+        return
+    middle = len(column) // 2
+    yield from _beyond(column.slice(0, middle), kind, hold, start)
+    yield from _beyond(column.slice(middle), kind, hold, start + middle)
 
 
 def _integers(column: Any) -> Any:
@@ -68,8 +122,26 @@ def _are_no_numbers(texts: Any, numbers: Any) -> bool:
 def _cast(column: Any, kind: pa.DataType) -> Any:
     try:
         return column.cast(kind)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
 
 
-_HOLD: Mapping[str, Callable[[Any], Any]] = {"int64": _integers, "double": _doubles, "string": lambda column: column}
+def _truths(column: Any) -> Any:
+    """Read truth values, which a column of text has only where it is said to."""
+    filled = blanks_as_nulls(column)
+    words = pc.utf8_lower(filled)
+    return _cast(words, pa.bool_()) if pc.all(pc.match_substring_regex(words, "^(true|false)$")).as_py() else None
+
+
+def _given(column: Any, kind: str) -> Any:
+    """Read what a type that is only given makes of a text."""
+    return _cast(column if kind == JSON else blanks_as_nulls(column), arrow_type(kind))
+
+
+_HOLD: Mapping[str, Callable[[Any], Any]] = {
+    "int64": _integers,
+    "double": _doubles,
+    "bool": _truths,
+    "string": lambda column: column,
+    "binary": lambda column: column.cast(pa.binary()),
+}

@@ -29,7 +29,10 @@ class Reading:
 
 
 class Joined(NamedTuple):
-    """Rows and their answers, in batches of equal length. `dead` are rows that have none, with the reason."""
+    """Rows and their answers, in batches of equal length. `dead` are rows that have none, with the reason.
+
+    Columns of `answers` have the types that `narrowing` tells kinds of values by.
+    """
 
     known: pa.RecordBatch
     answers: pa.RecordBatch

@@ -133,6 +133,13 @@ def one_of(choices: Collection[str]) -> Callable[[Any], str]:
     return read
 
 
+def text(value: Any) -> str:
+    """Read a text."""
+    if not isinstance(value, str):
+        raise TypeError("must be a text")
+    return value
+
+
 def texts(value: Any) -> dict[str, str]:
     """Read a mapping of texts to texts."""
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):

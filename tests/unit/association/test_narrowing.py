@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batchtx.association.narrowing import first_beyond, held, narrowest
+from airflow_batchtx.association.request import TYPES
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,60 @@ def test_nan_is_a_number() -> None:
 def test_types_grow_only() -> None:
     assert narrowest(pa.array(["1"]), "double") == "double"
     assert narrowest(pa.array(["1"]), "string") == "string"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "found", "read"),
+    [
+        (["1", "x"], pa.large_string(), "string", ["1", "x"]),
+        ([True, None], pa.bool_(), "bool", [True, None]),
+        ([b"\xff"], pa.binary(), "binary", [b"\xff"]),
+    ],
+)
+def test_what_is_known_of_values_is_not_looked_for_in_their_text(
+    values: list[Any], kind: pa.DataType, found: str, read: list[Any]
+) -> None:
+    column = pa.array(values, kind)
+
+    assert held(column, "int64") is None
+    assert narrowest(column, "int64") == found
+    assert held(column, found).to_pylist() == read
+
+
+@pytest.mark.parametrize(
+    ("values", "at_least", "found", "read"),
+    [
+        (["1"], "bool", "string", ["1"]),
+        ([True], "string", "string", ["true"]),
+        ([True], "binary", "binary", [b"true"]),
+        (["1"], "binary", "binary", [b"1"]),
+        ([None], "bool", "bool", [None]),
+    ],
+)
+def test_kinds_that_meet_in_one_column_are_text(values: list[Any], at_least: str, found: str, read: list[Any]) -> None:
+    column = pa.array(values, None if values[0] is not None else pa.string())
+
+    assert held(column, found).to_pylist() == read
+    assert values == [None] or narrowest(column, at_least) == found
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "values"),
+    [
+        (["true", "FALSE", ""], "bool", [True, False, None]),
+        (["1"], "bool", None),
+        (["1.5", ""], "float32", [1.5, None]),
+        (["300"], "uint8", None),
+        (["2026-01-01", ""], "date32", [date(2026, 1, 1), None]),
+        (['{"a":1}'], "json", ['{"a":1}']),
+    ],
+)
+def test_a_given_type_reads_what_it_can(texts: list[str], kind: str, values: list[Any] | None) -> None:
+    for column in (pa.array(texts), pa.array(texts, pa.large_string())):
+        if kind in TYPES and column.type != pa.string():
+            continue
+        found = held(column, kind)
+        assert found is None if values is None else found.to_pylist() == values
 
 
 def test_the_first_value_beyond_is_found() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_batchtx.association.request import OPTIONS, AssociateRequest, check
+from airflow_batchtx.association.request import OPTIONS, SAID_OF_JOB, WAYS, AssociateRequest, check
 from airflow_batchtx.errors import InvalidInput
 from airflow_batchtx.spec.result import TransformResult
 
@@ -32,7 +32,9 @@ def test_what_is_left_out_has_defaults() -> None:
 
 
 def test_every_option_has_a_reader() -> None:
-    assert OPTIONS.keys() == AssociateRequest.__dataclass_fields__.keys()
+    ways = {name for way in WAYS for name in way} | set(SAID_OF_JOB)
+
+    assert OPTIONS.keys() == AssociateRequest.__dataclass_fields__.keys() | ways
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def test_every_option_has_a_reader() -> None:
         ("churn", {"churn": None}),
         (["a", "b"], {"a": None, "b": None}),
         ({"a": "double", "b": None}, {"a": "double", "b": None}),
+        ({"a": "json", "b": "bool", "c": "timestamp[us]"}, {"a": "json", "b": "bool", "c": "timestamp[us]"}),
         ("None", None),
     ],
 )
@@ -49,7 +52,84 @@ def test_predictions_are_names_or_types(given: object, read: object) -> None:
 
 
 def test_everything_wrong_is_told_at_once() -> None:
-    assert wrong(result="x", output="y", format="xls", predictions={"a": "float128"}) == set(OPTIONS)
+    bad: dict[str, Any] = {
+        "result": "x", "job_name": 1, "input": "in/", "answers": "out/", "output": "y", "format": "xls",
+        "predictions": {"a": "float128"}, "answer": "$[0]", "input_columns": ["a", "a"], "key": 1,
+        "content_type": 1, "split_type": "Lines", "accept": 1,
+    }  # fmt: skip
+
+    assert wrong(**bad) == set(OPTIONS) == set(bad)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("document", "document"), ("array", "array"), ("predictions", "$.predictions"), ("$.a.b", "$.a.b"),
+        ("a.b", "$.a.b"), ("$['a'].b", "$.a.b"), (None, None),
+    ],
+)  # fmt: skip
+def test_an_answer_is_a_document_or_lies_in_a_list(given: object, read: object) -> None:
+    assert AssociateRequest.read(GOOD | {"answer": given}).answer == read
+
+
+@pytest.mark.parametrize("given", ["$", "$[0]", "$.*", "a[0]", "$['a','b']", "a..b", 7, ["a"]])
+def test_an_answer_that_is_no_path_of_names_is_refused(given: object) -> None:
+    assert wrong(answer=given) == {"answer"}
+
+
+BETWEEN = {"output": "s3://b/scored", "input": "s3://b/in/", "answers": "s3://b/out"}
+
+
+def test_two_prefixes_stand_in_for_a_job() -> None:
+    request = AssociateRequest.read(BETWEEN | {"accept": "application/json", "split_type": "Line"})
+
+    assert (request.result.input, request.result.output) == ("s3://b/in/", "s3://b/out/")
+    assert (request.result.accept, request.result.split_type, request.result.created) == (
+        "application/json",
+        "Line",
+        "",
+    )
+
+
+def test_what_the_task_says_of_the_job_counts() -> None:
+    request = AssociateRequest.read(GOOD | {"accept": "application/json", "content_type": "image/png"})
+
+    assert (request.result.accept, request.result.content_type) == ("application/json", "image/png")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"result": None},
+        {"result": RESULT, "job_name": "j"},
+        {"result": RESULT, "input": "s3://b/in/", "answers": "s3://b/out/"},
+        {"input": "s3://b/in/"},
+        {"answers": "{{ params.answers }}"},
+        {"job_name": "{{ params.job }}", "result": RESULT},
+    ],
+    ids=str,
+)
+def test_answers_are_named_in_one_way(values: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="Give "):
+        check({"output": "s3://b/scored"} | values)
+
+
+@pytest.mark.parametrize(
+    "values", [{"job_name": "j"}, {"job_name": "{{ params.job }}"}, {"result": "{{ x }}"}], ids=str
+)
+def test_what_is_not_known_yet_is_left_open(values: dict[str, Any]) -> None:
+    assert "output" in check({"output": "s3://b/scored"} | values)
+
+
+def test_a_name_alone_is_not_enough_to_read_by() -> None:
+    with pytest.raises(InvalidInput, match="job_name"):
+        AssociateRequest.read({"output": "s3://b/scored", "job_name": "j"})
+
+
+def test_a_table_around_the_answers_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="would write the table"):
+        check(BETWEEN | {"output": "s3://b/"})
 
 
 @pytest.mark.parametrize(
@@ -57,7 +137,6 @@ def test_everything_wrong_is_told_at_once() -> None:
     [
         {"result": {"job_name": "j"}},
         {"result": RESULT | {"status": "Stopped"}},
-        {"result": RESULT | {"accept": "application/json"}},
         {"predictions": ["a", "a"]},
         {"predictions": {"": None}},
         {"output": "s3://b/out/"},
