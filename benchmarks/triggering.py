@@ -13,7 +13,8 @@ import json
 import re
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,25 @@ async def stalls(worst: list[float]) -> None:
             worst[0] = max(worst[0], took - waited)
 
 
+@contextmanager
+def collections(longest: list[float]) -> Iterator[None]:
+    """Keep the longest time that Python's garbage collector took at once, in seconds: it holds up everything."""
+    began = 0.0
+
+    def told(phase: str, _: dict[str, int]) -> None:
+        nonlocal began
+        now = time.perf_counter()
+        if phase == "stop":
+            longest[0] = max(longest[0], now - began)
+        began = now
+
+    gc.callbacks.append(told)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(told)
+
+
 async def fired(path: str, arguments: dict[str, Any], events: dict[str, float]) -> None:
     module, _, name = path.rpartition(".")
     trigger = getattr(import_module(module), name)(**arguments)
@@ -84,6 +104,12 @@ async def fired(path: str, arguments: dict[str, Any], events: dict[str, float]) 
 
 
 async def run(serialized: list[tuple[str, dict[str, Any]]], seconds: float) -> dict[str, Any]:
+    collected = [0.0]
+    with collections(collected):
+        return await watched(serialized, seconds) | {"collected": collected[0]}
+
+
+async def watched(serialized: list[tuple[str, dict[str, Any]]], seconds: float) -> dict[str, Any]:
     worst, events = [0.0], dict[str, float]()
     watchdog = asyncio.create_task(stalls(worst))
     await asyncio.sleep(0.1)

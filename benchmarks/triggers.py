@@ -27,7 +27,8 @@ COUNTS = (300, 1000)
 # Seconds: the time in which jobs end, and after which a run is over whatever is left.
 ENDS, BOUND = 60.0, 400.0
 THROTTLED = 2.0
-MEMORY_GOAL, STALL_GOAL, CALLS_GOAL = 40.0, 100.0, 20.0
+# Milliseconds of a stall at which Airflow's triggerer warns of badly written triggers.
+MEMORY_GOAL, STALL_GOAL, CALLS_GOAL = 40.0, 200.0, 20.0
 REQUIREMENTS = ROOT / "tests" / "clients" / "requirements-aiobotocore.txt"
 
 
@@ -39,6 +40,7 @@ class Run:
     fired: int
     memory: float
     stall: float
+    collected: float
     seconds: float
     calls: int
     throttled: int
@@ -98,6 +100,7 @@ def measured(way: str, tasks: int, *, packages: Path | None, rate: float | None 
         fired=len(events),
         memory=took["memory"],
         stall=took["stall"],
+        collected=took["collected"],
         seconds=took["seconds"],
         calls=told["calls"],
         throttled=told["throttled"],
@@ -146,6 +149,7 @@ def measure(options: Options) -> Iterator[Table]:
 FIGURES: tuple[tuple[str, Callable[[Run], float | None], float | None], ...] = (
     ("memory added, MB", lambda run: run.memory, MEMORY_GOAL),
     ("worst stall of the event loop, ms", lambda run: run.stall * 1000, STALL_GOAL),
+    ("longest garbage collection, ms", lambda run: run.collected * 1000, None),
     ("s until each job was looked at", lambda run: run.all_seen, None),
     ("calls a minute", lambda run: run.per_minute, None),
     ("calls until the end", lambda run: run.calls, None),
@@ -167,7 +171,7 @@ def compared(ours: Run, theirs: Run | None) -> Table:
     note = (
         f"Looks are 30 s apart at most. Calls a minute are those of the minute between the first look at each job and"
         f" the first end; then jobs end within {ENDS:.0f} s. A stall does not count for how long the machine gave the"
-        " process no processor."
+        " process no processor; Airflow warns of 200 ms. All triggers start at once here, and 50 a second in Airflow."
     )
     return Table(f"{ours.tasks:,} deferred tasks", ("figure", "ours", "amazon's", "goal", ""), tuple(rows), (note,))
 

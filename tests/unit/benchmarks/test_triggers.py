@@ -78,7 +78,7 @@ def test_a_rate_is_kept(time: Time) -> None:
 
 def run(**options: Any) -> Run:
     figures = {
-        "tasks": 1000, "fired": 1000, "memory": 30.0, "stall": 0.05, "seconds": 150.0, "calls": 70, "throttled": 0,
+        "tasks": 1000, "fired": 1000, "memory": 30.0, "stall": 0.05, "collected": 0.04, "seconds": 150.0, "calls": 70, "throttled": 0,
         "all_seen": 2.0, "per_minute": 25.0, "delays": [8.0, 12.0, 20.0],
     }  # fmt: skip
     return Run(**{**figures, **options})
@@ -92,7 +92,7 @@ def test_figures_are_compared_with_the_goals_and_with_the_peer() -> None:
     theirs = run(memory=1800.0, stall=40.0, calls=8000, delays=[15.0])
 
     assert set(verdicts(compared(run(), theirs)).values()) == {"met"}
-    assert verdicts(compared(run(memory=41.0, stall=0.2, calls=800, delays=[16.0]), theirs)) == {
+    assert verdicts(compared(run(memory=41.0, stall=0.3, calls=800, delays=[16.0]), theirs)) == {
         "memory added, MB": f"missed by {shown(1.0)}",
         "worst stall of the event loop, ms": f"missed by {shown(100.0)}",
         "times fewer calls": f"missed by {shown(10.0)}",
