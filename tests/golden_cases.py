@@ -1,4 +1,4 @@
-"""The cases of tests/golden/data-processing, for all tests that run them."""
+"""The cases of tests/golden, for all tests that run them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-GOLDEN = Path(__file__).parent / "golden" / "data-processing"
+GOLDEN = Path(__file__).parent / "golden"
 Case = dict[str, Any]
 
 
-def cases() -> Iterator[Case]:
-    """Give every case, with a `name` that no other has."""
-    for file in sorted(GOLDEN.glob("*.json")):
+def cases(folder: str = "data-processing") -> Iterator[Case]:
+    """Give every case of a folder, with a `name` that no other has."""
+    for file in sorted((GOLDEN / folder).glob("*.json")):
         for case in json.loads(file.read_text(encoding="utf-8")):
             yield {**case, "name": f"{file.stem}-{case['id']}"}
 

@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from airflow_batchtx.association import answers, rows
+from airflow_batchtx.association import csv_answers, framed_answers, json_answers, json_shapes, rows
+from airflow_batchtx.association.by_key import by_key
+from airflow_batchtx.association.csv_answers import CsvAnswers
+from airflow_batchtx.association.framed_answers import RecordIoAnswers, WholeAnswers
+from airflow_batchtx.association.json_answers import JsonAnswers, Shaped
+from airflow_batchtx.association.native_join import JoinedCsv, JoinedJson
+from airflow_batchtx.association.objects import CSV, JSON, JSON_LINES, RECORD_IO, Inputs, kind_of
 from airflow_batchtx.association.pairing import Pair
-from airflow_batchtx.association.request import AssociateRequest
-from airflow_batchtx.errors import InvalidInput, Problem, RowCountMismatch, refuse
+from airflow_batchtx.association.request import DOCUMENT, AssociateRequest
+from airflow_batchtx.association.rows import CsvRows, JsonRows, KeptRows, NumberedRows, Rows
+from airflow_batchtx.association.side_by_side import Stream, as_many, beside
+from airflow_batchtx.errors import InvalidInput, Problem, refuse
+from airflow_batchtx.spec.enums import JoinSource
 from airflow_batchtx.storage.port import ObjectStore
+
+Answers = CsvAnswers | JsonAnswers | RecordIoAnswers | WholeAnswers | JoinedCsv
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What comes of reading any pair of a job.
 
-    `known` is the schema of what is known of a row. `columns` names what was read beside it, each with the type that it
-    must have, None for the narrowest that holds it; `predictions` are those of them that the model gave.
+    `rows` and `answers` say how both are read, and `key` which column joins them, None where their places do.
     """
 
-    known: pa.Schema
-    columns: Mapping[str, str | None]
-    predictions: tuple[str, ...]
+    rows: Rows
+    answers: Answers
+    key: str | None = None
+    # How many of the first columns of the answers are cells of the input, which SageMaker has joined with them.
+    joined: int = 0
+
+    @property
+    def known(self) -> pa.Schema:
+        """The schema of what is known of a row."""
+        return self.rows.schema
+
+    @property
+    def columns(self) -> Mapping[str, str | None]:
+        """What was read beside it: each column with the type that it must have, None for the narrowest that holds it.
+
+        Cells of the input come first; a key is not among them if it is known already.
+        """
+        read = {**dict.fromkeys(self.rows.columns), **self.answers.columns}
+        return {name: kind for name, kind in read.items() if name != self.key or name not in self.known.names}
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """Those of the columns that the model gave."""
+        return tuple(name for name in tuple(self.answers.columns)[self.joined :] if name != self.key)
 
 
 class Joined(NamedTuple):
     """Rows and their answers, in batches of equal length. `dead` are rows that have none, with the reason.
 
-    Columns of `answers` have the types that `narrowing` tells kinds of values by.
+    `answers` has the `columns` of the Reading, and behind them the marks; their types are those that `narrowing` tells
+    kinds of values by.
     """
 
     known: pa.RecordBatch
@@ -39,66 +72,169 @@ class Joined(NamedTuple):
     dead: pa.RecordBatch | None = None
 
 
-def planned(store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...]) -> Reading:
-    """Decide how to read all pairs of a job; InvalidInput names everything that does not fit what is there."""
-    kept = paired[0].kept
-    known = rows.UNPREPARED if kept is None else rows.kept_schema(store, kept)
-    count = answers.width(store, paired) or len(request.predictions or ("prediction",))
-    names = ("prediction",) if count == 1 else tuple(f"prediction_{index}" for index in range(count))
-    columns = dict.fromkeys(names) if request.predictions is None else request.predictions
-    refuse(InvalidInput, "associate", _unfit(known, tuple(columns), count))
-    return Reading(known, columns, tuple(columns))
-
-
-def _unfit(known: pa.Schema, names: tuple[str, ...], count: int) -> Iterator[Problem]:
-    if len(names) != count:
-        rule = f"names {len(names)} columns, the model gives {count}"
-        yield Problem("predictions", names, rule, "Name each of them.")
-    if both := sorted(set(names) & set(known.names)):
-        yield Problem("predictions", both, "is the name of a kept column too", "Give predictions= other names.")
-
-
 def answered(store: ObjectStore, pair: Pair, reading: Reading) -> Iterator[Joined]:
-    """Yield the rows of an input and their answers, as text, in batches of equal length.
+    """Yield the rows of an input and their answers in batches of equal length.
 
-    RowCountMismatch says that there are more or fewer answers than rows, AssociationError that one cannot be read.
+    RowCountMismatch says that there are more or fewer answers than rows, KeyMismatch that not both have the same keys,
+    AssociationError that one of them cannot be read.
     """
-    expected = rows.lines(store, pair.source) if pair.rows is None else pair.rows
-    known = _Cursor(_known(store, pair, expected, reading.known))
-    count = 0
-    records = answers.records(store, pair, tuple(reading.columns))
-    for batch in records:
-        count += batch.num_rows
-        if count > expected:
-            break
-        yield from known.beside(batch)
-    if count != expected:
-        count += sum(batch.num_rows for batch in records)
-        detail = f"has {count} answers to the {expected} rows of {pair.source}"
-        raise RowCountMismatch(str(pair.answers.uri), detail, rows_in=expected, rows_out=count)
+    known, told = Stream(reading.rows.batches(store, pair)), Stream(reading.answers.batches(store, pair))
+    walk = beside if reading.key is None else partial(by_key, pair, key=reading.key)
+    for row, answer in walk(known, told):
+        yield _joined(reading, row, answer)
+    as_many(known, told, source=str(pair.source), output=str(pair.answers.uri))
 
 
-def _known(store: ObjectStore, pair: Pair, count: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    return rows.numbered(pair.source, count) if pair.kept is None else rows.kept(store, pair.kept, count, schema)
+def _joined(reading: Reading, row: pa.RecordBatch, answer: pa.RecordBatch) -> Joined:
+    if not reading.rows.columns and reading.key is None:
+        return Joined(row, answer)
+    of_row = list(reading.rows.columns)
+    of_answer = [name for name in answer.schema.names if name != reading.key]
+    columns = [*row.select(of_row).columns, *answer.select(of_answer).columns]
+    read = pa.RecordBatch.from_arrays(columns, names=[*of_row, *of_answer])
+    return Joined(row.select(reading.known.names), read)
 
 
-class _Cursor:
-    """Takes rows from batches of other lengths."""
+# ------------------------------------------------------------------------------------------------------ the plan
 
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches, self._start = batches, 0
-        self._held: pa.RecordBatch | None = None
 
-    def beside(self, answers: pa.RecordBatch) -> Iterator[Joined]:
-        start = 0
-        while start < answers.num_rows:
-            rows = self._take(answers.num_rows - start)
-            yield Joined(rows, answers.slice(start, rows.num_rows))
-            start += rows.num_rows
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What there is to decide about. `marks` are members that records may have beside the predictions."""
 
-    def _take(self, most: int) -> pa.RecordBatch:
-        while self._held is None or self._start == self._held.num_rows:
-            self._held, self._start = next(self._batches), 0
-        taken = self._held.slice(self._start, most)
-        self._start += taken.num_rows
-        return taken
+    store: ObjectStore
+    request: AssociateRequest
+    pairs: Sequence[Pair]
+    marks: tuple[str, ...]
+    inputs: Inputs
+
+    @property
+    def joins(self) -> bool:
+        """Tell whether SageMaker has joined the outputs with their inputs."""
+        return self.request.result.join_source == JoinSource.INPUT
+
+    @property
+    def filtered(self) -> bool:
+        """Tell whether SageMaker left something of the outputs out."""
+        return self.request.result.output_filter is not None
+
+    @property
+    def prepared(self) -> bool:
+        """Tell whether there are kept columns."""
+        return self.pairs[0].kept is not None
+
+
+def planned(
+    store: ObjectStore, request: AssociateRequest, paired: Sequence[Pair], marks: tuple[str, ...] = ()
+) -> Reading:
+    """Decide how to read all pairs of a job; InvalidInput names everything that does not fit what is there.
+
+    `marks` are members of JSON objects that come behind the columns of `Joined.answers`, though not every record, or
+    none, has them. What the model gives is looked up in its answers: in the first one, but in all of them for the
+    members of JSON objects that nobody has named. AmbiguousAnswer says that they can be read in several ways.
+    """
+    work = _Work(store, request, paired, marks, Inputs.of(request.result))
+    refuse(InvalidInput, "associate", _contradictions(work))
+    read = _answers(work)
+    joined = len(request.input_columns or ()) if isinstance(read, CsvAnswers) and work.joins else 0
+    reading = Reading(_rows(work, joined=bool(joined)), read, request.key, joined)
+    refuse(InvalidInput, "associate", _unfit(reading))
+    return reading
+
+
+def _rows(work: _Work, *, joined: bool) -> Rows:
+    names = work.request.input_columns
+    if work.prepared:
+        return KeptRows(rows.kept_schema(work.store, work.pairs[0].kept))
+    if names is None:
+        return NumberedRows(work.inputs)
+    if joined:
+        return NumberedRows(work.inputs, rows.NOTHING)
+    return (
+        JsonRows(work.inputs, names) if work.inputs.content_type in (JSON, JSON_LINES) else CsvRows(work.inputs, names)
+    )
+
+
+def _answers(work: _Work) -> Answers:
+    result = work.request.result
+    kind = kind_of(result.accept or result.content_type)
+    if kind in _FORMATS:
+        return _FORMATS[kind](work)
+    framed = not work.inputs.whole and framed_answers.is_recordio(work.store, work.pairs)
+    return RecordIoAnswers(_one(work)) if framed else WholeAnswers(_one(work))
+
+
+def _csv(work: _Work) -> Answers:
+    width = csv_answers.width(work.store, work.pairs)
+    named = work.request.predictions
+    if work.joins and not work.filtered:
+        sent = next((rows.width(work.store, pair.source, work.inputs) for pair in work.pairs), 0)
+        return JoinedCsv(work.inputs, sent, _named(named, None if width is None else width - sent))
+    cells = dict.fromkeys(work.request.input_columns or () if work.joins else ())
+    return CsvAnswers({**cells, **_named(named, None if width is None else width - len(cells))})
+
+
+def _json(work: _Work) -> Answers:
+    request = work.request
+    if work.joins:
+        source: json_answers.Source = JoinedJson(work.inputs, proved=not work.filtered)
+    elif request.answer is not None or work.inputs.whole:
+        source = Shaped(request.answer or DOCUMENT)
+    else:
+        source = Shaped(json_shapes.found(work.store, work.pairs, work.inputs))
+    return json_answers.planned(work.store, work.pairs, source, request.predictions, work.marks)
+
+
+def _framed(work: _Work) -> Answers:
+    return RecordIoAnswers(_one(work))
+
+
+def _one(work: _Work) -> Mapping[str, str | None]:
+    return _named(work.request.predictions, 1)
+
+
+def _named(asked: Mapping[str, str | None] | None, count: int | None) -> Mapping[str, str | None]:
+    """Name the columns that the model gives, of which there are so many; None where that is not known."""
+    if count is None:
+        return asked or json_answers.numbered(1)
+    names = json_answers.numbered(count) if asked is None else asked
+    refuse(InvalidInput, "associate", json_answers.miscounted(tuple(names), count))
+    return names
+
+
+_FORMATS: Mapping[str, Callable[[_Work], Answers]] = {
+    "": _csv,
+    CSV: _csv,
+    JSON: _json,
+    JSON_LINES: _json,
+    RECORD_IO: _framed,
+}
+
+
+def _contradictions(work: _Work) -> Iterator[Problem]:
+    request = work.request
+    if request.input_columns is not None and work.prepared:
+        rule = "names cells of input that prepare has made, whose kept columns are known"
+        yield Problem("input_columns", request.input_columns, rule, "Leave it out.")
+    if request.input_columns is not None and work.inputs.content_type not in ("", CSV, JSON, JSON_LINES):
+        rule = f"names cells of {work.inputs.content_type}, which has none"
+        yield Problem("input_columns", request.input_columns, rule, "Leave it out.")
+    if request.answer is not None and work.joins:
+        rule = "does not go with documents that SageMaker has joined: each of them is one answer"
+        yield Problem("answer", request.answer, rule, "Leave it out.")
+    if kind_of(request.result.accept).startswith("*"):
+        remedy = "Say to this task what the answers are: accept='application/json'."
+        yield Problem("accept", request.result.accept, "does not say what the answers are", remedy)
+
+
+def _unfit(reading: Reading) -> Iterator[Problem]:
+    taken, given = [*reading.known.names, *reading.rows.columns], list(reading.answers.columns)
+    if both := sorted(set(given) & set(taken) - {reading.key}):
+        yield Problem("predictions", both, "is the name of a kept column too", "Give predictions= other names.")
+    if reading.key is None:
+        return
+    if reading.key not in taken:
+        yield Problem("key", reading.key, f"is none of the columns of the rows: {', '.join(taken)}", "Keep it.")
+    if reading.key not in given:
+        remedy = "Name it among predictions=, in its place."
+        yield Problem("key", reading.key, f"is none of the columns of the answers: {', '.join(given)}", remedy)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from airflow_batchtx.association import json_columns
+from airflow_batchtx.association.documents import Documents
+from airflow_batchtx.association.objects import Inputs
+from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.errors import AssociationError, MalformedRecord
+from airflow_batchtx.records.batching import Readable
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
-from airflow_batchtx.storage.tables import parquet
+from airflow_batchtx.storage.tables import csv_records, parquet
 from airflow_batchtx.storage.tables.streams import spooled
 
 # Rows named at once where nothing was kept.
 BATCH_ROWS = 65_536
-# Bytes of input read at once to count its lines.
-CHUNK = 4 * 1024 * 1024
 _UNPREPARED: Any = [("input_object", pa.string()), ("record", pa.int64())]
 UNPREPARED = pa.schema(_UNPREPARED)
+NOTHING = pa.schema([])
 
 
 def kept_schema(store: ObjectStore, uri: S3Uri) -> pa.Schema:
@@ -29,29 +37,101 @@ def kept_schema(store: ObjectStore, uri: S3Uri) -> pa.Schema:
         raise AssociationError(str(uri), f"{error.detail}; prepare the input anew") from error
 
 
-def kept(store: ObjectStore, uri: S3Uri, rows: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the kept columns of a shard, which must have so many rows; else AssociationError."""
-    with spooled(store, uri) as file:
+@dataclass(frozen=True, slots=True)
+class KeptRows:
+    """Rows as prepare has kept them."""
+
+    schema: pa.Schema
+    columns: tuple[str, ...] = ()
+
+    def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
+        """Yield the kept columns of a shard, as many as were prepared; else AssociationError."""
+        assert pair.kept is not None
+        with spooled(store, pair.kept) as file:
+            try:
+                if (count := parquet.row_count(file)) != pair.rows:
+                    detail = f"has {count} rows of kept columns, where {pair.rows} were prepared"
+                    raise AssociationError(str(pair.kept), detail)
+                yield from parquet.batches(file, self.schema.names)
+            except MalformedRecord as error:
+                raise AssociationError(str(pair.kept), f"{error.detail}; prepare the input anew") from error
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedRows:
+    """Rows that are known by their place; with another `schema` than UNPREPARED only counted."""
+
+    inputs: Inputs
+    schema: pa.Schema = UNPREPARED
+    columns: tuple[str, ...] = ()
+
+    def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
+        """Yield an input object and the place in it, from 1, of each of its records."""
+        rows = self.inputs.count(store, pair)
+        for start in range(1, rows + 1, BATCH_ROWS):
+            numbers: Any = pa.array(range(start, min(start + BATCH_ROWS, rows + 1)), pa.int64())
+            columns = [pa.repeat(str(pair.source), len(numbers)), numbers]
+            yield pa.RecordBatch.from_arrays(columns, schema=UNPREPARED).select(self.schema.names)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """Rows as the cells of the input object, which has no header, by the names of all of them."""
+
+    inputs: Inputs
+    columns: tuple[str, ...]
+    schema: pa.Schema = NOTHING
+
+    def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
+        """Yield the cells as text."""
+        yield from cells(store, pair.source, self.inputs, self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRows:
+    """Rows as members of the documents in the input object."""
+
+    inputs: Inputs
+    columns: tuple[str, ...]
+    schema: pa.Schema = NOTHING
+
+    def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
+        """Yield the members; AssociationError names a document without one of them."""
+        seen = 0
+        with self.inputs.opened(store, pair.source) as source:
+            for documents in Documents(source, str(pair.source)).batches():
+                yield self._batch(pair, documents, seen)
+                seen += len(documents)
+
+    def _batch(self, pair: Pair, documents: Sequence[Any], before: int) -> pa.RecordBatch:
+        for index, document in enumerate(documents):
+            if not isinstance(document, dict) or not document.keys() >= set(self.columns):
+                missing = sorted(set(self.columns) - set(document if isinstance(document, dict) else ()))
+                detail = f"has no members {', '.join(missing)}, which input_columns names"
+                raise AssociationError(str(pair.source), detail, before + index + 1)
+        columns = [json_columns.column([document[name] for document in documents]) for name in self.columns]
+        return pa.RecordBatch.from_arrays(columns, names=list(self.columns))
+
+
+Rows = KeptRows | NumberedRows | CsvRows | JsonRows
+
+
+def cells(store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the cells of an input object as text; AssociationError for one that has others."""
+    with inputs.opened(store, uri) as source:
         try:
-            if (count := parquet.row_count(file)) != rows:
-                raise AssociationError(str(uri), f"has {count} rows of kept columns, where {rows} were prepared")
-            yield from parquet.batches(file, schema.names)
-        except MalformedRecord as error:
-            raise AssociationError(str(uri), f"{error.detail}; prepare the input anew") from error
+            yield from csv_records.batches(csv_records.Peeked(_sized(source)), names, header=False)
+        except pa.ArrowInvalid as error:
+            raise AssociationError(str(uri), f"has records of other cells than {', '.join(names)}: {error}") from error
 
 
-def numbered(source: S3Uri, rows: int) -> Iterator[pa.RecordBatch]:
-    """Name rows by their object and their place in it, from 1."""
-    for start in range(1, rows + 1, BATCH_ROWS):
-        numbers: Any = pa.array(range(start, min(start + BATCH_ROWS, rows + 1)), pa.int64())
-        yield pa.RecordBatch.from_arrays([pa.repeat(str(source), len(numbers)), numbers], schema=UNPREPARED)
+def width(store: ObjectStore, uri: S3Uri, inputs: Inputs) -> int:
+    """Count the cells of an input object's first record."""
+    with inputs.opened(store, uri) as source:
+        start = source.read(csv_records.BLOCK).removeprefix(codecs.BOM_UTF8)
+    records = csv.reader(io.StringIO(start.decode(errors="replace"), newline=""))
+    return len(next((record for record in records if record), []))
 
 
-def lines(store: ObjectStore, uri: S3Uri) -> int:
-    """Count the lines with something on them: what SplitType Line makes of an object."""
-    count, rest = 0, b""
-    with store.reader(uri) as source:
-        while data := source.read(CHUNK):
-            *whole, rest = (rest + data).split(b"\n")
-            count += sum(map(bool, map(bytes.strip, whole)))
-    return count + bool(rest.strip())
+def _sized(source: Readable) -> Any:
+    return source

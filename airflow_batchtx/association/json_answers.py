@@ -1,0 +1,181 @@
+"""Answers in JSON as columns: one for each member of objects, for each element of lists, or one for plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_batchtx.association import json_columns, json_shapes
+from airflow_batchtx.association.pairing import Pair
+from airflow_batchtx.association.request import JSON
+from airflow_batchtx.errors import AssociationError, InvalidInput, Problem, refuse
+from airflow_batchtx.storage.port import ObjectStore
+
+# Types of answers that have parts.
+_KINDS = frozenset({dict, list})
+Columns = Mapping[str, str | None]
+# Gives the answers of a pair, some at a time.
+Source = Callable[[ObjectStore, Pair], Iterator[Sequence[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """Answers as documents, or in lists at a place of the documents."""
+
+    shape: str
+
+    def __call__(self, store: ObjectStore, pair: Pair) -> Iterator[Sequence[Any]]:
+        """Yield them, some at a time."""
+        if pair.answers.size:
+            with json_shapes.opened(store, pair.answers.uri) as documents:
+                yield from json_shapes.answers(documents, self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswers:
+    """How answers in JSON become columns. `columns` are the model's, `marks` members that some records may have.
+
+    `kind` is the type that all answers have in Python. Of objects the `columns` are members, which all must have that
+    have no mark where they are `named`.
+    """
+
+    source: Source
+    kind: type
+    columns: Columns
+    marks: tuple[str, ...] = ()
+    named: bool = False
+
+    def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
+        """Yield the answers of a pair; AssociationError names one that is not as all are."""
+        seen = 0
+        for answers in self.source(store, pair):
+            try:
+                yield self._batch(answers)
+            except _Unlike as unlike:
+                raise AssociationError(str(pair.answers.uri), unlike.detail, seen + unlike.index + 1) from None
+            seen += len(answers)
+
+    def _batch(self, answers: Sequence[Any]) -> pa.RecordBatch:
+        parted = _PARTED[self.kind](self, answers)
+        columns = [
+            json_columns.documents(values) if self.columns.get(name) == JSON else json_columns.column(values)
+            for name, values in parted.items()
+        ]
+        return pa.RecordBatch.from_arrays(columns, names=list(parted))
+
+    def _values(self, answers: Sequence[Any]) -> dict[str, Sequence[Any]]:
+        ((name, kind),) = self.columns.items()
+        if kind != JSON:
+            _refuse_unlike(answers, [type(answer) not in _KINDS for answer in answers], "a plain value")
+        return {name: answers}
+
+    def _elements(self, answers: Sequence[Any]) -> dict[str, Sequence[Any]]:
+        count = len(self.columns)
+        alike = [type(answer) is list and len(answer) == count for answer in answers]
+        _refuse_unlike(answers, alike, f"a list of {count} elements")
+        return dict(zip(self.columns, zip(*answers, strict=True), strict=True))
+
+    def _members(self, answers: Sequence[Any]) -> dict[str, Sequence[Any]]:
+        _refuse_unlike(answers, [type(answer) is dict for answer in answers], "an object")
+        for name in self.columns if self.named else ():
+            there = [name in answer or self._is_marked(answer) for answer in answers]
+            _refuse_unlike(answers, there, f"one with a member {name!r}")
+        return {name: [answer.get(name) for answer in answers] for name in (*self.columns, *self.marks)}
+
+    def _is_marked(self, answer: Mapping[str, Any]) -> bool:
+        return any(answer.get(mark) is not None for mark in self.marks)
+
+
+_PARTED: Mapping[type, Callable[[JsonAnswers, Sequence[Any]], dict[str, Sequence[Any]]]] = {
+    dict: JsonAnswers._members,  # noqa: SLF001 - the table of this class's ways
+    list: JsonAnswers._elements,  # noqa: SLF001
+    object: JsonAnswers._values,  # noqa: SLF001
+}
+
+
+class _Unlike(Exception):
+    def __init__(self, index: int, detail: str) -> None:
+        self.index, self.detail = index, detail
+
+
+def _refuse_unlike(answers: Sequence[Any], alike: Sequence[bool], what: str) -> None:
+    if not all(alike):
+        index = alike.index(False)
+        raise _Unlike(index, f"is {_described(answers[index])}, where {what} is expected")
+
+
+def _described(answer: Any) -> str:
+    if isinstance(answer, list):
+        return f"a list of {len(answer)} elements"
+    return f"an object with members {', '.join(answer)}" if isinstance(answer, dict) else "a plain value"
+
+
+# ------------------------------------------------------------------------------------------------------ the plan
+
+
+def planned(
+    store: ObjectStore, pairs: Sequence[Pair], source: Source, asked: Columns | None, marks: tuple[str, ...]
+) -> JsonAnswers:
+    """Decide what the columns are, by the first answer, and for objects without named members by all answers."""
+    whole = asked is not None and list(asked.values()) == [JSON]
+    kind = _kind(_all(store, pairs, source))
+    if whole and kind is not dict:
+        kind = object
+    columns = _COLUMNS.get(kind, _one)(_all(store, pairs, source), asked, marks)
+    return JsonAnswers(source, kind, columns, marks if kind is dict else (), named=asked is not None)
+
+
+def _all(store: ObjectStore, pairs: Sequence[Pair], source: Source) -> Iterator[Any]:
+    return (answer for pair in pairs for answers in source(store, pair) for answer in answers)
+
+
+def _kind(answers: Iterable[Any]) -> type:
+    """Find what answers are by the first one that is not null; plain values where all are, or where there are none."""
+    first = next((answer for answer in answers if answer is not None), None)
+    return type(first) if type(first) in _KINDS else object
+
+
+def _one(_answers: Iterable[Any], asked: Columns | None, _marks: Sequence[str]) -> Columns:
+    return _counted(1, asked)
+
+
+def _of_list(answers: Iterable[Any], asked: Columns | None, _marks: Sequence[str]) -> Columns:
+    return _counted(len(next(answer for answer in answers if answer is not None)), asked)
+
+
+def _counted(count: int, asked: Columns | None) -> Columns:
+    names = asked or numbered(count)
+    refuse(InvalidInput, "associate", miscounted(tuple(names), count))
+    return names
+
+
+def _of_object(answers: Iterable[Any], asked: Columns | None, marks: Sequence[str]) -> Columns:
+    """Take the members that any object has, in the order in which they are first met."""
+    if asked is not None:
+        return {name: kind for name, kind in asked.items() if name not in marks}
+    members: dict[str, None] = {}
+    for answer in answers:
+        if type(answer) is dict and not members.keys() >= answer.keys():
+            members.update(dict.fromkeys(answer))
+    return {name: None for name in members if name not in marks}
+
+
+def numbered(count: int) -> Columns:
+    """Name columns that nobody has named."""
+    return dict.fromkeys(("prediction",) if count == 1 else [f"prediction_{index}" for index in range(count)])
+
+
+def miscounted(names: Sequence[str], count: int) -> Iterator[Problem]:
+    """Find that not every column has its name."""
+    if len(names) != count:
+        rule = f"names {len(names)} columns, the model gives {count}"
+        yield Problem("predictions", tuple(names), rule, "Name each of them.")
+
+
+_COLUMNS: Mapping[type, Callable[[Iterable[Any], Columns | None, Sequence[str]], Columns]] = {
+    dict: _of_object,
+    list: _of_list,
+}
