@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from airflow_batchtx.errors import AssociationError, MalformedRecord, OutputMissing, StaleOutput
+from airflow_batchtx.errors import AssociationError, InvalidManifest, MalformedRecord, OutputMissing, StaleOutput
+from airflow_batchtx.planning import manifests
 from airflow_batchtx.planning.transfers import Transfer, output_of, transfers
-from airflow_batchtx.spec.manifest import PreparedManifest
+from airflow_batchtx.spec.enums import S3DataType
+from airflow_batchtx.spec.manifest import PreparedManifest, Shard
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
@@ -20,12 +22,19 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An input object and its output. `rows` and `kept` are prepare's; None where the input was not prepared."""
+    """An input object and its output. `rows` and `kept` are prepare's; None where the input was not prepared.
+
+    `kept_row` is the place, from 0, of an object that was sent whole in the table `kept`, which it shares with others.
+
+    `unanswered` says why there is no output, where there may be none; `answers` is what it would have been then.
+    """
 
     source: S3Uri
     answers: StoredObject
     rows: int | None = None
     kept: S3Uri | None = None
+    unanswered: str | None = None
+    kept_row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,7 @@ class _Expected:
     source: S3Uri
     target: S3Uri
     since: datetime | None
-    rows: int | None = None
-    kept: S3Uri | None = None
+    shard: Shard | None = None
 
 
 def prepared(store: ObjectStore, result: TransformResult) -> PreparedManifest | None:
@@ -68,25 +76,51 @@ def by_name(store: ObjectStore, result: TransformResult, manifest: PreparedManif
     created = datetime.fromisoformat(result.created).replace(microsecond=0) if result.created else None
     for one in expected:
         _refuse_stale(one, found[one.target], created)
-    return tuple(Pair(one.source, found[one.target], one.rows, one.kept) for one in expected)
+    return tuple(paired(one.source, found[one.target], one.shard) for one in expected)
+
+
+def paired(source: S3Uri, answers: StoredObject, shard: Shard | None) -> Pair:
+    """Make a pair of an input object, and of what prepare says of it."""
+    if shard is None:
+        return Pair(source, answers)
+    kept = S3Uri.parse(shard.kept) if shard.kept else None
+    return Pair(source, answers, shard.rows, kept, kept_row=shard.kept_row)
 
 
 def _shards(store: ObjectStore, result: TransformResult, manifest: PreparedManifest) -> Iterator[_Expected]:
     since = store.stat(S3Uri.parse(result.prepared or "")).last_modified
-    base = len(S3Uri.parse(manifest.input).folder.key)
+    prefix = S3Uri.parse(manifest.input)
+    base = len(prefix.folder.key)
+    # Objects that are sent whole were listed, not written: they may have changed since.
+    whole = any(shard.etag for shard in manifest.shards)
+    there = {stored.uri: stored for stored in store.objects(prefix)} if whole else {}
     for shard in manifest.shards:
         source = S3Uri.parse(shard.uri)
+        if shard.etag and (source not in there or there[source].etag != shard.etag):
+            raise StaleOutput(shard.uri, f"has changed since {result.prepared} listed it, or is gone")
         target = output_of(source.key[base:], S3Uri.parse(result.output))
-        yield _Expected(source, target, since, shard.rows, S3Uri.parse(shard.kept) if shard.kept else None)
+        yield _Expected(source, target, since, shard)
 
 
 def _listed(store: ObjectStore, result: TransformResult) -> Iterator[_Expected]:
-    prefix = S3Uri.parse(result.input)
-    found = {stored.uri: stored for stored in store.objects(prefix) if stored.size}
+    prefix, found = _sources(store, result)
     if not found:
         raise AssociationError(str(prefix), "holds no objects: there is nothing that the answers could belong to")
     planned: Iterable[Transfer] = transfers(prefix, found, S3Uri.parse(result.output))
     return (_Expected(one.source, one.target, found[one.source].last_modified) for one in planned)
+
+
+def _sources(store: ObjectStore, result: TransformResult) -> tuple[S3Uri, dict[S3Uri, StoredObject]]:
+    """Find what a job was sent: what lies below its prefix, or what its manifest names."""
+    told = S3Uri.parse(result.input)
+    if result.s3_data_type != S3DataType.MANIFEST_FILE:
+        return told, {stored.uri: stored for stored in store.objects(told) if stored.size}
+    try:
+        manifest = manifests.read(store.get(told))
+    except InvalidManifest as error:
+        raise AssociationError(result.input, error.detail) from error
+    stored = map(store.stat, manifest.sources)
+    return manifest.prefix, {one.uri: one for one in stored if one.size}
 
 
 def refuse_missing(missing: Sequence[tuple[S3Uri, S3Uri]], total: int) -> None:

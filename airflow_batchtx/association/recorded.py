@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from airflow_batchtx.association.pairing import Pair, named, refuse_missing
+from airflow_batchtx.association.pairing import Pair, named, paired, refuse_missing
 from airflow_batchtx.errors import AssociationError, MalformedRecord, ObjectNotFound, OutputMissing, StaleOutput
 from airflow_batchtx.spec.intent import ObjectState
 from airflow_batchtx.spec.manifest import PreparedManifest, Shard
@@ -43,11 +43,16 @@ def recorded(store: ObjectStore, result: TransformResult) -> Record | None:
 
 
 def by_record(
-    store: ObjectStore, result: TransformResult, record: Record, manifest: PreparedManifest | None
+    store: ObjectStore,
+    result: TransformResult,
+    record: Record,
+    manifest: PreparedManifest | None,
+    *,
+    all_answered: bool = True,
 ) -> tuple[Pair, ...]:
     """Give every input object with its output, whichever attempt wrote it, in the order of the input.
 
-    OutputMissing names all inputs without one; StaleOutput all outputs that are not those on record, or that answer an
+    OutputMissing names all inputs without one, unless not `all_answered` need to be; StaleOutput all outputs that are not those on record, or that answer an
     input which has changed: by sha256 where a prepare task told it, however often it ran, else by ETag and size.
     AssociationError says that prepare lists other shards than the job read.
     """
@@ -55,16 +60,18 @@ def by_record(
     targets = {one.target for one in wanted}
     folder = S3Uri.parse(result.output).as_folder()
     found = {stored.uri: stored for stored in store.objects(folder) if stored.uri in targets}
-    refuse_missing([(one.source, one.target) for one in wanted if _is_missing(one, found)], len(wanted))
+    there = {one.target for one in wanted if not _is_missing(one, found)}
+    if all_answered:
+        refuse_missing([(one.source, one.target) for one in wanted if _is_missing(one, found)], len(wanted))
     _refuse_stale(
-        [one.answered for one in wanted if not _looks_as(found[one.target], one.answered.state)],
+        [one.answered for one in wanted if one.target in there and not _looks_as(found[one.target], one.answered.state)],
         f"is not the output that job {record.job_name} has on record for {{input}}: it was written anew since",
     )
     _refuse_stale(
         [one.answered for one in wanted if _has_changed(store, one)],
         f"answers {{input}} as job {record.job_name} read it: that has changed since, or is gone",
     )
-    return tuple(_pair(one, found[one.target]) for one in wanted)
+    return tuple(_pair(one, found[one.target]) if one.target in there else _unanswered(one, record) for one in wanted)
 
 
 def _wanted(result: TransformResult, record: Record, manifest: PreparedManifest | None) -> tuple[_Wanted, ...]:
@@ -110,7 +117,10 @@ def _has_changed(store: ObjectStore, one: _Wanted) -> bool:
     return (found.etag, found.size) != (read.etag, read.size)
 
 
+def _unanswered(one: _Wanted, record: Record) -> Pair:
+    why = f"job {record.job_name} left no output of {one.source}"
+    return replace(_pair(one, StoredObject(one.target, 0, "")), unanswered=why)
+
+
 def _pair(one: _Wanted, answers: StoredObject) -> Pair:
-    if one.shard is None:
-        return Pair(one.source, answers)
-    return Pair(one.source, answers, one.shard.rows, S3Uri.parse(one.shard.kept) if one.shard.kept else None)
+    return paired(one.source, answers, one.shard)

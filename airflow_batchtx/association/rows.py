@@ -6,10 +6,12 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from airflow_batchtx.association import json_columns
 from airflow_batchtx.association.documents import Documents
@@ -38,6 +40,22 @@ def kept_schema(store: ObjectStore, uri: S3Uri) -> pa.Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of kept columns as it is now; the store is the same for all that a process reads."""
+
+    uri: S3Uri
+    etag: str
+    store: ObjectStore = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _whole(table: _Table) -> pa.Table:
+    """Read a table that many objects share, a row each, for all of them."""
+    with spooled(table.store, table.uri) as file:
+        return pq.read_table(file)
+
+
+@dataclass(frozen=True, slots=True)
 class KeptRows:
     """Rows as prepare has kept them."""
 
@@ -47,6 +65,9 @@ class KeptRows:
     def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
         """Yield the kept columns of a shard, as many as were prepared; else AssociationError."""
         assert pair.kept is not None
+        if pair.kept_row is not None:
+            yield self._row(store, pair.kept, pair.kept_row)
+            return
         with spooled(store, pair.kept) as file:
             try:
                 if (count := parquet.row_count(file)) != pair.rows:
@@ -55,6 +76,15 @@ class KeptRows:
                 yield from parquet.batches(file, self.schema.names)
             except MalformedRecord as error:
                 raise AssociationError(str(pair.kept), f"{error.detail}; prepare the input anew") from error
+
+    def _row(self, store: ObjectStore, uri: S3Uri, place: int) -> pa.RecordBatch:
+        try:
+            table = _whole(_Table(uri, store.stat(uri).etag, store))
+        except (OSError, pa.ArrowException) as error:
+            raise AssociationError(str(uri), f"is no Parquet: {error}; prepare the input anew") from error
+        if place >= table.num_rows:
+            raise AssociationError(str(uri), f"has {table.num_rows} rows of kept columns, and no row {place}")
+        return table.slice(place, 1).combine_chunks().to_batches()[0].select(self.schema.names)
 
 
 @dataclass(frozen=True, slots=True)
