@@ -10,7 +10,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 from airflow_batchtx.errors import AssociationError
 from airflow_batchtx.records.batching import Readable
@@ -35,8 +36,8 @@ _SHOWN = 80
 class Documents:
     """The documents of an object, one after another; AssociationError, by place, for what is no JSON."""
 
-    def __init__(self, source: Readable, uri: str) -> None:
-        self._source, self._uri = source, uri
+    def __init__(self, source: Readable, uri: str, *, block: int = BLOCK) -> None:
+        self._source, self._uri, self._block = source, uri, block
         self._decode = codecs.getincrementaldecoder("utf-8-sig")()
         self._text, self._at, self._before = "", 0, 0
         self._record = 0
@@ -50,7 +51,7 @@ class Documents:
             held.append(self._value())
             self._refuse_glued()
             self._take_lines(held)
-            if self._before + self._at - start >= BLOCK:
+            if self._before + self._at - start >= self._block:
                 yield held
                 held, start = [], self._before + self._at
         if held:
@@ -61,9 +62,9 @@ class Documents:
         held: list[Any] = []
         start = self._before
         while self._peek():
-            for element in self._list_at(path):
-                held.append(element)
-                if self._before + self._at - start >= BLOCK:
+            for piece in self._list_at(path):
+                held += piece
+                if self._before + self._at - start >= self._block:
                     yield held
                     held, start = [], self._before + self._at
         if held:
@@ -95,7 +96,7 @@ class Documents:
         self._at = at
         self._record += len(held) - taken
 
-    def _list_at(self, path: Path) -> Iterator[Any]:
+    def _list_at(self, path: Path) -> Iterator[list[Any]]:
         if not path:
             yield from self._elements()
             return
@@ -109,17 +110,53 @@ class Documents:
         if not found:
             raise self._malformed(f"a document has no member {path[0]!r}")
 
-    def _elements(self) -> Iterator[Any]:
-        """Go through a list."""
+    def _elements(self) -> Iterator[list[Any]]:
+        """Go through a list, some elements at a time."""
         self._expect("[")
         if self._peek() == "]":
             self._at += 1
             return
         while True:
-            self._record += 1
-            yield self._value()
+            if rest := self._rest_of_list():
+                self._record += len(rest)
+                yield rest
+                return
+            piece = self._held_of_list() or self._one_by_one()
+            self._record += len(piece)
+            yield piece
             if self._expect(",]") == "]":
                 return
+
+    def _rest_of_list(self) -> list[Any]:
+        """Take all elements up to the end of a list, if all of it is held."""
+        try:
+            found, end = _DECODER.raw_decode(f"[{self._text[self._at :]}")
+        except (ValueError, RecursionError):
+            return []
+        self._at += end - 1 if found else 0
+        return cast("list[Any]", found)
+
+    def _held_of_list(self) -> list[Any]:
+        """Take the elements that are held whole, of a list that goes on, but for the comma behind them."""
+        for mark in ("},", "],", '",', ","):
+            cut = self._text.rfind(mark, self._at) + len(mark) - 1
+            if cut <= self._at:
+                continue
+            # A comma that parts no elements stands in a text, a list or an object that is then cut off.
+            with suppress(ValueError, RecursionError):
+                found = cast("list[Any]", _DECODER.decode(f"[{self._text[self._at : cut]}]"))
+                self._at = cut
+                return found
+        return []
+
+    def _one_by_one(self) -> list[Any]:
+        """Take the elements that are held, however they look, and the one that goes on behind them."""
+        end = self._before + len(self._text)
+        found = [self._value()]
+        while self._before + len(self._text) == end and self._peek() == ",":
+            self._at += 1
+            found.append(self._value())
+        return found
 
     def _members(self) -> Iterator[str]:
         """Go through the names of an object's members; who takes one takes its value."""
@@ -139,7 +176,7 @@ class Documents:
     def _count(self, path: Path, found: Counter[Path]) -> None:
         opening = self._peek()
         if opening == "[":
-            found[path] += sum(1 for _ in self._elements())
+            found[path] += sum(map(len, self._elements()))
         elif opening == "{" and len(path) < DEPTH:
             for name in self._members():
                 self._count((*path, name), found)
@@ -196,7 +233,7 @@ class Documents:
         held = len(self._text) - self._at
         if held > LONGEST:
             raise self._malformed(f"one value has more than {LONGEST} characters")
-        data = self._source.read(max(BLOCK, held))
+        data = self._source.read(max(self._block, held))
         try:
             text = self._decode.decode(data, final=not data)
         except UnicodeDecodeError as error:

@@ -13,14 +13,14 @@ from airflow_batchtx.association.narrowing import held, narrowest
 from airflow_batchtx.association.pairing import by_name
 from airflow_batchtx.association.reading import answered, planned
 from airflow_batchtx.association.request import AssociateRequest
-from airflow_batchtx.errors import AmbiguousAnswer, AssociationError, BatchTransformError
+from airflow_batchtx.errors import AmbiguousAnswer, AssociationError, BatchTransformError, KeyMismatch
 from airflow_batchtx.records import recordio
 from airflow_batchtx.records.tfrecord import masked_crc32c
 from tests.fakes import InMemoryStore
 from tests.golden_cases import as_bytes, cases
 
 JOB = (
-    "content_type", "accept", "split_type", "compression_type", "join_source", "input_filter", "output_filter",
+    "content_type", "accept", "split_type", "compression_type", "join_source", "output_filter",
 )  # fmt: skip
 
 
@@ -96,9 +96,9 @@ def expected(values: list[Any]) -> Iterator[Any]:
             yield float(value["float"]) if "float" in value else as_bytes(value)
 
 
-def request_of(case: Mapping[str, Any]) -> AssociateRequest:
+def request_of(case: Mapping[str, Any], **told: str) -> AssociateRequest:
     result = {"job_name": "j", "status": "Completed", "input": "s3://b/in/", "output": "s3://b/out/", "created": ""}
-    result |= {name: case[name] for name in JOB if name in case}
+    result |= {name: case[name] for name in JOB if name in case} | told
     return AssociateRequest.read({"result": result, "output": "s3://b/scored/"} | case.get("options", {}))
 
 
@@ -124,5 +124,77 @@ def test_answers_that_prove_nothing_are_refused(case: dict[str, Any]) -> None:
     assert type(error).__name__ == case["error"]
     if isinstance(error, AmbiguousAnswer):
         assert list(error.readings) == case["readings"]
+    if isinstance(error, KeyMismatch):
+        assert error.key == case["key"]
     if isinstance(error, AssociationError) and "record" in case:
         assert error.record == case["record"]
+
+
+# ----------------------------------------------------------------------------------------------- more than one batch
+
+
+def scored(lines: int, *, shift: int = 0, drop: int | None = None) -> tuple[InMemoryStore, AssociateRequest]:
+    """A large object of CSV whose answers carry the key; `shift` moves the last so many to the front of their half."""
+    rows = [f"key {number:07},{number % 97}" for number in range(lines)]
+    told = [f"key {number:07},{number}" for number in range(lines)]
+    half = lines // 2
+    told = told[:half] + told[lines - shift :] + told[half : lines - shift]
+    if drop is not None:
+        del told[drop]
+    store = InMemoryStore(
+        {"s3://b/in/a": "\n".join(rows).encode(), "s3://b/out/a.out": "\n".join(told).encode() + b"\n"}
+    )
+    options = {"key": "id", "input_columns": ["id", "x"], "predictions": ["id", "score"]}
+    return store, request_of({"content_type": "text/csv", "accept": "text/csv", "options": options})
+
+
+@pytest.mark.parametrize("shift", [0, 1, 60_000])
+def test_answers_of_any_order_find_their_rows(shift: int) -> None:
+    found = table(*scored(300_000, shift=shift))
+
+    assert found["score"] == list(range(300_000))
+    assert found["id"][-1] == "key 0299999"
+
+
+@pytest.mark.parametrize(("shift", "drop"), [(0, 299_999), (0, 3), (5, 299_999), (5, 100)])
+def test_a_key_that_is_missing_among_many_is_named(shift: int, drop: int) -> None:
+    store, request = scored(300_000, shift=shift, drop=drop)
+    missing = drop if drop < 150_000 else drop - shift
+
+    with pytest.raises(KeyMismatch) as caught:
+        table(store, request)
+
+    assert caught.value.key == f"key {missing:07}"
+
+
+def test_members_that_mark_refused_records_stand_behind_the_columns() -> None:
+    told = b'{"score":1}\n{"error":"bad","at":[1]}\n{"score":2,"error":null}\n'
+    store = InMemoryStore({"s3://b/in/a": b"1\n2\n3\n", "s3://b/out/a.out": told})
+    for predictions in (None, ["score"]):
+        options = {"predictions": predictions}
+        request = request_of({"accept": "application/jsonlines", "options": options})
+        pairs = by_name(store, request.result, None)
+
+        reading = planned(store, request, pairs, ("error",))
+        (joined,) = answered(store, pairs[0], reading)
+
+        assert next(iter(reading.columns)) == "score"
+        assert joined.answers.schema.names == [*reading.columns, "error"]
+        assert joined.answers.column("error").to_pylist() == [None, "bad", None]
+        assert joined.answers.column("score").to_pylist() == ["1", None, "2"]
+
+
+def test_a_manifest_names_what_was_read() -> None:
+    objects = {
+        "s3://b/m.json": b'[{"prefix":"s3://b/raw/"},"x/1.csv","2.csv"]',
+        "s3://b/raw/x/1.csv": b"1\n", "s3://b/raw/2.csv": b"2\n3\n", "s3://b/raw/3.csv": b"4\n",
+        "s3://b/out/x/1.csv.out": b"7\n", "s3://b/out/2.csv.out": b"8\n9\n",
+    }  # fmt: skip
+    request = request_of({"split_type": "Line"}, input="s3://b/m.json", s3_data_type="ManifestFile")
+
+    found = table(InMemoryStore(objects), request)
+
+    assert found["prediction"] == [8, 9, 7]
+    assert found["input_object"] == ["s3://b/raw/2.csv"] * 2 + ["s3://b/raw/x/1.csv"]
+    with pytest.raises(AssociationError, match="JSON list"):
+        table(InMemoryStore(objects | {"s3://b/m.json": b"{}"}), request)
