@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from airflow_batchtx.association.rows import CsvRows, JsonRows, KeptRows, Number
 from airflow_batchtx.association.side_by_side import Stream, as_many, beside
 from airflow_batchtx.errors import InvalidInput, Problem, refuse
 from airflow_batchtx.spec.enums import JoinSource
+from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 
 Answers = CsvAnswers | JsonAnswers | RecordIoAnswers | WholeAnswers | JoinedCsv
@@ -79,8 +79,8 @@ def answered(store: ObjectStore, pair: Pair, reading: Reading) -> Iterator[Joine
     AssociationError that one of them cannot be read.
     """
     known, told = Stream(reading.rows.batches(store, pair)), Stream(reading.answers.batches(store, pair))
-    walk = beside if reading.key is None else partial(by_key, pair, key=reading.key)
-    for row, answer in walk(known, told):
+    both = beside(known, told) if reading.key is None else by_key(pair, known, told, reading.key)
+    for row, answer in both:
         yield _joined(reading, row, answer)
     as_many(known, told, source=str(pair.source), output=str(pair.answers.uri))
 
@@ -119,9 +119,9 @@ class _Work:
         return self.request.result.output_filter is not None
 
     @property
-    def prepared(self) -> bool:
-        """Tell whether there are kept columns."""
-        return self.pairs[0].kept is not None
+    def kept(self) -> S3Uri | None:
+        """Where the kept columns of the first rows are; None where there are none of any."""
+        return self.pairs[0].kept
 
 
 def planned(
@@ -144,8 +144,8 @@ def planned(
 
 def _rows(work: _Work, *, joined: bool) -> Rows:
     names = work.request.input_columns
-    if work.prepared:
-        return KeptRows(rows.kept_schema(work.store, work.pairs[0].kept))
+    if work.kept is not None:
+        return KeptRows(rows.kept_schema(work.store, work.kept))
     if names is None:
         return NumberedRows(work.inputs)
     if joined:
@@ -213,7 +213,7 @@ _FORMATS: Mapping[str, Callable[[_Work], Answers]] = {
 
 def _contradictions(work: _Work) -> Iterator[Problem]:
     request = work.request
-    if request.input_columns is not None and work.prepared:
+    if request.input_columns is not None and work.kept is not None:
         rule = "names cells of input that prepare has made, whose kept columns are known"
         yield Problem("input_columns", request.input_columns, rule, "Leave it out.")
     if request.input_columns is not None and work.inputs.content_type not in ("", CSV, JSON, JSON_LINES):

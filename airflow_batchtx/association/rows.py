@@ -18,7 +18,6 @@ from airflow_batchtx.association.documents import Documents
 from airflow_batchtx.association.objects import Inputs
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.errors import AssociationError, MalformedRecord
-from airflow_batchtx.records.batching import Readable
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import csv_records, parquet
@@ -149,8 +148,9 @@ Rows = KeptRows | NumberedRows | CsvRows | JsonRows
 def cells(store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield the cells of an input object as text; AssociationError for one that has others."""
     with inputs.opened(store, uri) as source:
+        plain: Any = source
         try:
-            yield from csv_records.batches(csv_records.Peeked(_sized(source)), names, header=False)
+            yield from csv_records.batches(csv_records.Peeked(plain), names, header=False)
         except pa.ArrowInvalid as error:
             raise AssociationError(str(uri), f"has records of other cells than {', '.join(names)}: {error}") from error
 
@@ -161,7 +161,3 @@ def width(store: ObjectStore, uri: S3Uri, inputs: Inputs) -> int:
         start = source.read(csv_records.BLOCK).removeprefix(codecs.BOM_UTF8)
     records = csv.reader(io.StringIO(start.decode(errors="replace"), newline=""))
     return len(next((record for record in records if record), []))
-
-
-def _sized(source: Readable) -> Any:
-    return source
