@@ -25,7 +25,7 @@ class Pair:
     """An input object and its output. `rows` and `kept` are prepare's; None where the input was not prepared.
 
     `kept_row` is the place, from 0, of an object that was sent whole in the table `kept`, which it shares with others.
-
+    `others` are pairs whose rows stand behind this one's in one part of the table.
     `unanswered` says why there is no output, where there may be none; `answers` is what it would have been then.
     """
 
@@ -35,6 +35,17 @@ class Pair:
     kept: S3Uri | None = None
     unanswered: str | None = None
     kept_row: int | None = None
+    others: tuple[Pair, ...] = ()
+
+    @property
+    def members(self) -> tuple[Pair, ...]:
+        """This pair, and the others that are with it."""
+        return (self, *self.others)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all their answers."""
+        return sum(member.answers.size for member in self.members)
 
 
 @dataclass(frozen=True, slots=True)
