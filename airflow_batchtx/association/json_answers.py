@@ -14,6 +14,8 @@ from airflow_batchtx.association.request import JSON
 from airflow_batchtx.errors import AssociationError, InvalidInput, Problem, refuse
 from airflow_batchtx.storage.port import ObjectStore
 
+# Members that become columns without being named: more of them are keys of data, not names.
+MOST = 1000
 # Types of answers that have parts.
 _KINDS = frozenset({dict, list})
 Columns = Mapping[str, str | None]
@@ -154,13 +156,29 @@ def _counted(count: int, asked: Columns | None) -> Columns:
 
 def _of_object(answers: Iterable[Any], asked: Columns | None, marks: Sequence[str]) -> Columns:
     """Take the members that any object has, in the order in which they are first met."""
-    if asked is not None:
-        return {name: kind for name, kind in asked.items() if name not in marks}
+    found = dict.fromkeys(_members(answers)) if asked is None else asked
+    columns = {name: kind for name, kind in found.items() if name not in marks}
+    refuse(InvalidInput, "associate", _unnamed(columns, marks))
+    return columns
+
+
+def _members(answers: Iterable[Any]) -> Iterable[str]:
     members: dict[str, None] = {}
     for answer in answers:
         if type(answer) is dict and not members.keys() >= answer.keys():
             members.update(dict.fromkeys(answer))
-    return {name: None for name in members if name not in marks}
+        if len(members) > MOST:
+            break
+    return members
+
+
+def _unnamed(columns: Columns, marks: Sequence[str]) -> Iterator[Problem]:
+    if len(columns) > MOST:
+        rule = f"must be named where answers have more than {MOST} different members"
+        yield Problem("predictions", None, rule, "Name those that are to be columns.")
+    if not columns and not marks:
+        rule = "are objects without any member that could be a column"
+        yield Problem("predictions", tuple(columns), rule, "Name a member of the answers.")
 
 
 def numbered(count: int) -> Columns:

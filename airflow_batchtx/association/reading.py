@@ -230,7 +230,8 @@ def _contradictions(work: _Work) -> Iterator[Problem]:
 def _unfit(reading: Reading) -> Iterator[Problem]:
     taken, given = [*reading.known.names, *reading.rows.columns], list(reading.answers.columns)
     if both := sorted(set(given) & set(taken) - {reading.key}):
-        yield Problem("predictions", both, "is the name of a kept column too", "Give predictions= other names.")
+        remedy = "Give predictions= other names, of JSON the members to take, or join by it: key=."
+        yield Problem("predictions", both, "is the name of a kept column too", remedy)
     if reading.key is None:
         return
     if reading.key not in taken:

@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from airflow_batchtx.association import json_answers
 from airflow_batchtx.association.narrowing import held, narrowest
 from airflow_batchtx.association.pairing import by_name
 from airflow_batchtx.association.reading import answered, planned
 from airflow_batchtx.association.request import AssociateRequest
-from airflow_batchtx.errors import AmbiguousAnswer, AssociationError, BatchTransformError, KeyMismatch
+from airflow_batchtx.errors import AmbiguousAnswer, AssociationError, BatchTransformError, InvalidInput, KeyMismatch
 from airflow_batchtx.records import recordio
 from airflow_batchtx.records.tfrecord import masked_crc32c
 from tests.fakes import InMemoryStore
@@ -198,3 +199,11 @@ def test_a_manifest_names_what_was_read() -> None:
     assert found["input_object"] == ["s3://b/raw/2.csv"] * 2 + ["s3://b/raw/x/1.csv"]
     with pytest.raises(AssociationError, match="JSON list"):
         table(InMemoryStore(objects | {"s3://b/m.json": b"{}"}), request)
+
+
+def test_members_without_end_have_to_be_named() -> None:
+    told = "".join(f'{{"customer {number}": {number}}}\n' for number in range(json_answers.MOST + 1))
+    store = InMemoryStore({"s3://b/in/a": b"1\n" * told.count("\n"), "s3://b/out/a.out": told.encode()})
+
+    with pytest.raises(InvalidInput, match="must be named"):
+        table(store, request_of({"accept": "application/jsonlines"}))
