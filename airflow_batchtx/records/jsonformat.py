@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from airflow_batchtx.records import jsontext, lines
+from airflow_batchtx.records import jsonmembers, jsontext, lines
 from airflow_batchtx.records.formats import ANSWER, INPUT, Stamp, matched
 from airflow_batchtx.records.jsonpath import JsonPath
 from airflow_batchtx.records.jsontext import Json
@@ -22,9 +22,13 @@ _MISSING: Json = object()
 
 @dataclass(frozen=True, slots=True)
 class JsonFormat:
-    """What the two have in common: all but how documents stand in a payload, which `documents` knows."""
+    """What the two have in common: all but how documents stand in a payload, which `documents` knows.
+
+    `paired` is the short way of a join that keeps everything, None where there is none for these.
+    """
 
     documents: Callable[[bytes, str], Iterable[Json]]
+    paired: Callable[[bytes, bytes, str], bytes | None]
     without_blank: Callable[[bytes], bytes]
 
     def filtered(self, payload: bytes, path: JsonPath, origin: str) -> bytes:
@@ -39,6 +43,8 @@ class JsonFormat:
 
     def joined(self, payload: bytes, answer: bytes, path: JsonPath) -> bytes:
         """Put each document of the answer into its document of the payload, and keep what the filter names."""
+        if path.is_root and (whole := self.paired(payload, answer, JOINED_OUTPUT)) is not None:
+            return whole
         found, sent, answered = list[bytes](), 0, 0
         documents = self.documents(payload, INPUT), self.documents(answer, ANSWER)
         for asked, told in zip_longest(*documents, fillvalue=_MISSING):
@@ -72,7 +78,7 @@ def _one_after_another(payload: bytes, origin: str) -> list[Json]:
     return jsontext.values(jsontext.text_of(payload, origin), origin)
 
 
-JSON_LINES = JsonFormat(_line_by_line, lines.without_blank)
+JSON_LINES = JsonFormat(_line_by_line, jsonmembers.joined, lines.without_blank)
 # A document may have blank lines within. Under SplitType Line a payload is a run of documents, as JSON Lines is, but
 # an answer may spread one of them over many lines.
-JSON = JsonFormat(_one_after_another, bytes)
+JSON = JsonFormat(_one_after_another, lambda *_: None, bytes)

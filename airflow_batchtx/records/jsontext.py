@@ -29,6 +29,7 @@ def _no_number(name: str) -> Json:
 _DECODER = json.JSONDecoder(parse_float=str.encode, parse_int=str.encode, parse_constant=_no_number)
 _CLOSING = '}]"'
 _BLANK = re.compile(r"[ \t\r\n]*")
+_SPACES = (" ", "\t", "\r", "\n")
 
 
 def text_of(payload: bytes, origin: str) -> str:
@@ -42,8 +43,10 @@ def text_of(payload: bytes, origin: str) -> str:
 def value(text: str, origin: str) -> Json:
     """Read one document; MalformedRecord where the text is not exactly one."""
     try:
+        if text.startswith(_SPACES):
+            return _DECODER.decode(text)
         document, end = _DECODER.raw_decode(text)
-        # White space around a document is rare, and costs more to look for than to parse again.
+        # White space behind a document is rare, and costs more to look for than to parse again.
         return document if end == len(text) else _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise _malformed(origin, str(error), text) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,40 @@ def test_a_join_is_the_join_of_the_documents(pairs: list[tuple[Any, Any]], layou
     assert out == b"\n".join(map(canonical, joined))
 
 
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+FLAT = st.dictionaries(TEXTS, PLAIN | TEXTS | st.lists(PLAIN | TEXTS, max_size=3), max_size=4)
+
+
+@given(pairs=st.lists(st.tuples(FLAT, FLAT | PLAIN | st.lists(PLAIN)), max_size=6), layout=LINE_LAYOUTS)
+def test_the_short_way_of_a_join_is_no_other_join(pairs: list[tuple[Any, Any]], layout: dict[str, Any]) -> None:
+    asked, told = (b"".join(json.dumps(pair[side], **layout).encode() + b"\n" for pair in pairs) for side in (0, 1))
+    long_way = replace(JSON_LINES, paired=lambda *_: None)
+
+    assert JSON_LINES.joined(asked, told, ROOT) == long_way.joined(asked, told, ROOT)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"b":-0,"a":[1e400, -0.0,123456789012345678901], "A": 1.50}',
+        b'{"\xc3\xa9":" : , ","\xf0\x9f\x98\x80":"x"}\r',
+        b'{"a":1,"a":2,"SageMakerOutput":3}', b" {}", b'{"a":"/\x7f\xe2\x80\xa8"}',
+    ],
+)  # fmt: skip
+def test_the_short_way_leaves_what_stands_there(line: bytes) -> None:
+    long_way = replace(JSON_LINES, paired=lambda *_: None)
+
+    assert JSON_LINES.joined(line + b"\n", b"[1, -0]", ROOT) == long_way.joined(line + b"\n", b"[1, -0]", ROOT)
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"a":1 2}', b'{"a":[1, 2, ]}', b'{"a" "b"}', b'{"a":"\xff"}', b'{"a":tr ue}', b'{"a"']
+)
+def test_the_short_way_takes_nothing_that_is_no_json(line: bytes) -> None:
+    with pytest.raises(MalformedRecord):
+        JSON_LINES.joined(line + b'\n{"a":" "}\n', b"1\n2\n", ROOT)
+
+
 @given(records=st.lists(OBJECTS.map(lambda document: {**document, "kept": 1}), max_size=6))
 def test_a_filter_is_the_filter_of_the_documents(records: list[dict[str, Any]]) -> None:
     payload = b"".join(canonical(record) + b"\n" for record in records)
@@ -83,6 +118,8 @@ def test_unequal_counts_are_told(sent: int, answered: int) -> None:
 def test_what_is_no_document_is_refused(text: str) -> None:
     with pytest.raises(MalformedRecord, match="Failed to parse input as JSON"):
         jsontext.value(text, "input")
+    with pytest.raises(MalformedRecord, match="Failed to parse input as JSON"):
+        JSON_LINES.joined(f'{{"a":{text}}}\n'.encode(), b"1\n", ROOT)
     if text:
         with pytest.raises(MalformedRecord, match="Failed to parse input as JSON"):
             jsontext.values(text, "input")
