@@ -1,7 +1,7 @@
 """CSV objects as record batches whose every cell is the text that was written.
 
-RFC 4180 with a comma: cells may be quoted, a quoted cell may hold commas, doubled quotes and line breaks; lines end in
-LF, CR or both; a byte order mark is skipped. A line with nothing on it is no record.
+RFC 4180, with a comma or another delimiter: cells may be quoted, a quoted cell may hold delimiters, doubled quotes and
+line breaks; lines end in LF, CR or both; a byte order mark is skipped. A line with nothing on it is no record.
 """
 
 from __future__ import annotations
@@ -9,79 +9,140 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import tempfile
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.storage.port import ObjectReader, ObjectStore
+from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.tables import compressed
+from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage, text_of
 
-# Reads any bytes at all as text, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
+# Makes text of any bytes at all, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
 _BYTES = "latin-1"
+# Cells that hold one of these characters are quoted.
+_END = "\r\n"
 # Bytes parsed at once, and by that the longest record.
 BLOCK = 2 * 1024 * 1024
 # Bytes read to see what an object begins with.
 PEEK = 64
-# How many damaged records are named.
-MOST = 10
 MAGIC = {
     b"PAR1": "Parquet",
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
+    **{magic: name for name, magic in compressed.MAGIC.items()},
     b"PK\x03\x04": "zip",
 }  # fmt: skip
 # What a text is that begins so, and what one is whose only cell holds such a character.
 OPENINGS: Mapping[str, str] = {"{": "JSON Lines", "[": "JSON", "<": "XML or HTML"}
-SEPARATORS: Mapping[str, str] = {"\t": "tabs", ";": "semicolons", "|": "bars"}
+SEPARATORS: Mapping[str, str] = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 
 
-def looks_like(cells: Sequence[str]) -> str | None:
-    """Say what a first record belongs to, by its cells, if it looks as if that were no CSV with commas."""
+class Source(Protocol):
+    """An open object."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer only at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How cells are kept apart: `delimiter` and `quote` are one ASCII character each, no `quote` for cells without."""
+
+    delimiter: str = ","
+    quote: str | None = '"'
+
+
+COMMAS = Dialect()
+
+
+def looks_like(cells: Sequence[str], dialect: Dialect = COMMAS) -> str | None:
+    """Say what a first record belongs to, by its cells, if it looks as if that were no CSV of the dialect."""
     first = next(iter(cells), "").lstrip()
     if first[:1] in OPENINGS:
         return OPENINGS[first[:1]]
-    within = (name for mark, name in SEPARATORS.items() if len(cells) == 1 and mark in first.strip())
+    others = {mark: name for mark, name in SEPARATORS.items() if mark != dialect.delimiter}
+    within = (name for mark, name in others.items() if len(cells) == 1 and mark in first.strip())
     return next((f"a table whose cells are separated by {name}" for name in within), None)
 
 
-def batches(source: ObjectReader | Peeked, columns: Sequence[str], *, header: bool) -> Iterator[pa.RecordBatch]:
+def batches(
+    source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect = COMMAS
+) -> Iterator[pa.RecordBatch]:
     """Yield the columns as text, batch by batch, the same batches for the same object.
 
     With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
-    record is damaged; `damages` finds out which.
+    record is damaged; `damages` finds out which, `chunks` reads on behind it.
     """
-    with _opened(source, columns, header=header, cells=pa.string()) as reader:
+    with _opened(source, columns, header=header, dialect=dialect) as reader:
         yield from reader
 
 
-def head(store: ObjectStore, uri: S3Uri) -> tuple[str, ...]:
+def head(store: ObjectStore, uri: S3Uri, dialect: Dialect = COMMAS, compression: str | None = None) -> tuple[str, ...]:
     """Give the cells of an object's first record, none of an empty object; MalformedRecord if it is no CSV."""
-    with store.reader(uri) as source:
+    with compressed.opened(store, uri, compression) as source:
         data = source.read(BLOCK)
     if (found := next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)) or b"\0" in data:
         raise MalformedRecord(f"is no CSV but {found or 'binary'}")
+    quoting: Any = csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL
     try:
         # What is wrong behind the first record is told when it is read, by its place.
         text = data.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
-        records = csv.reader(io.StringIO(text, newline=""))
+        file = io.StringIO(text, newline="")
+        records = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote, quoting=quoting)
         cells = next((record for record in records if record), [])
         return tuple(cell.encode(errors="surrogateescape").decode() for cell in cells)
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedRecord(f"is no CSV: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """What is wrong with a record, counted from 1 (the header not), or with a column in it."""
+# ------------------------------------------------------------------------------------------------- whole objects
 
-    rule: str
-    value: object
-    record: int | None = None
-    column: str | None = None
+
+def chunks(
+    store: ObjectStore,
+    uri: S3Uri,
+    columns: Sequence[str],
+    *,
+    header: bool,
+    dialect: Dialect = COMMAS,
+    compression: str | None = None,
+    most: int | None = MOST,
+) -> Iterator[Chunk]:
+    """Yield all rows of an object, damaged records apart; about `most` of those at most, and no row behind them.
+
+    It is read fast up to the first damage, and slowly from there on.
+    """
+    seen = end = 0
+    try:
+        with compressed.opened(store, uri, compression) as source:
+            peeked = Peeked(source)
+            if not peeked.start.strip():
+                return
+            for number, batch in enumerate(batches(peeked, columns, header=header, dialect=dialect), 1):
+                end = source.position(number * BLOCK)
+                numbers = range(seen + 1, seen + batch.num_rows + 1)
+                yield Chunk(batch, numbers, end, text=partial(_written, batch, dialect))
+                seen += batch.num_rows
+            return
+    except pa.ArrowInvalid:
+        # A record is damaged, or longer than a block. Where blocks begin elsewhere it may fit into one.
+        pass
+    with compressed.opened(store, uri, compression) as source, closing(_spooled(source)) as file:
+        for chunk in _salvaged(file, store.stat(uri).size, columns, header=header, dialect=dialect, most=most):
+            skip = bisect_right(chunk.numbers, seen)
+            batch = chunk.batch.slice(skip)
+            text = partial(_written, batch, dialect)
+            yield Chunk(batch, chunk.numbers[skip:], max(chunk.end, end), chunk.damaged, text)
 
 
 def damages(
@@ -91,29 +152,120 @@ def damages(
 
     For then blocks of bytes, and with them the longest record, begin elsewhere than where reading failed.
     """
-    ragged: list[Damage] = []
+    with store.reader(uri) as source, closing(_spooled(source)) as text:
+        parts = _salvaged(text, source.size, columns, header=header, dialect=COMMAS, most=MOST)
+        found = [damage for part in parts for damage in part.damaged]
+    known = [damage for damage in found if damage.record is not None]
+    return (known or found or ([_unreadable(cause)] if cause else []))[:MOST]
+
+
+def _unreadable(cause: Exception) -> Damage:
+    return Damage(f"holds a record that cannot be read: {cause}", None)
+
+
+def _nothing(columns: Sequence[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.nulls(0, pa.string()) for _ in columns], names=list(columns))
+
+
+# ----------------------------------------------------------------------------------------------- damaged objects
+
+
+def _spooled(source: Source) -> BinaryIO:
+    """Copy an object to a temporary file, one character for each of its bytes, and go to the file's start."""
+    file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - whoever asked closes it
+    peeked = Peeked(source)
+    while data := peeked.read(BLOCK):
+        file.write(data.decode(_BYTES).encode())
+    file.seek(0)
+    return file
+
+
+def _salvaged(
+    text: BinaryIO, size: int, columns: Sequence[str], *, header: bool, dialect: Dialect, most: int | None
+) -> Iterator[Chunk]:
+    """Yield the rows of an object of that `size` that are whole, and its damaged records by their numbers.
+
+    The last damage of an object that cannot be read to its end has none.
+    """
+    ragged: deque[Damage] = deque()
+    total = max(text.seek(0, io.SEEK_END), 1)
+    text.seek(0)
 
     def remember(row: Any) -> str:
+        data = row.text.encode(_BYTES)
         rule = f"has {row.actual_columns} cells, where {row.expected_columns} are expected"
-        ragged.append(Damage(rule, _text(row.text.encode(_BYTES)), row.number - header))
-        return "skip" if len(ragged) < MOST else "error"
+        ragged.append(Damage(rule, _text(data), row.number - header, text=text_of(data)))
+        return "skip" if most is None or len(ragged) < most else "error"
 
-    unreadable: list[Damage] = []
     names = [name.encode().decode(_BYTES) for name in columns]
+    record, rest = 0, tuple[Damage, ...]()
     try:
-        with (
-            store.reader(uri) as source,
-            _opened(Peeked(source), names, header=header, cells=pa.binary(), invalid=remember) as reader,
-        ):
-            seen = 0
-            for batch in reader:
-                unreadable += _undecodable(batch.rename_columns(list(columns)), seen)
-                seen += batch.num_rows
+        with _opened(text, names, header=header, dialect=dialect, invalid=remember) as reader:
+            for number, batch in enumerate(reader, 1):
+                numbers, before = _numbered(batch.num_rows, record, ragged)
+                record = numbers[-1] if numbers else record
+                part = Chunk(
+                    batch.rename_columns(list(columns)), numbers, size * min(number * BLOCK, total) // total, before
+                )
+                yield _decoded(part, dialect)
     except pa.ArrowInvalid as error:
-        # With a skipped record before it the number of another one is not known.
-        cause = error
-    unknown = [Damage(f"holds a record that cannot be read: {cause}", None)] if cause else []
-    return ragged or unreadable[:MOST] or unknown
+        rest = () if most is not None and len(ragged) >= most else (_unreadable(error),)
+    yield Chunk(_nothing(columns), (), size, (*ragged, *rest))
+
+
+def _numbered(rows: int, record: int, ragged: deque[Damage]) -> tuple[list[int], tuple[Damage, ...]]:
+    """Number rows that come after a record, and take the damaged ones from before and among them."""
+    numbers: list[int] = []
+    before: list[Damage] = []
+    for _ in range(rows):
+        record += 1
+        while ragged and ragged[0].record == record:
+            before.append(ragged.popleft())
+            record += 1
+        numbers.append(record)
+    return numbers, tuple(before)
+
+
+def _decoded(chunk: Chunk, dialect: Dialect) -> Chunk:
+    """Make UTF-8 of cells that have a character for each byte, and take those rows out that have other bytes."""
+    if all(pc.all(pc.string_is_ascii(column)).as_py() is not False for column in chunk.batch.columns):
+        return chunk
+    columns: list[Any] = chunk.batch.columns
+    cells = [[_text(cell.encode(_BYTES)) for cell in column.to_pylist()] for column in columns]
+    names, whole, damaged = chunk.batch.schema.names, [], list(chunk.damaged)
+    for number, row in zip(chunk.numbers, zip(*cells, strict=True), strict=True):
+        wrong = next(((name, cell) for name, cell in zip(names, row, strict=True) if isinstance(cell, bytes)), None)
+        if wrong is None:
+            whole.append((number, row))
+        else:
+            name, cell = wrong
+            damaged.append(Damage("is not UTF-8", cell, number, name, _line(row, dialect)))
+    arrays = [pa.array([row[at] for _, row in whole], pa.string()) for at in range(len(names))]
+    return Chunk(
+        pa.RecordBatch.from_arrays(arrays, names=names),
+        [number for number, _ in whole],
+        chunk.end,
+        tuple(sorted(damaged, key=lambda damage: damage.record or 0)),
+    )
+
+
+def _written(batch: pa.RecordBatch, dialect: Dialect, row: int) -> str:
+    return _line([column[row].as_py() for column in batch.columns], dialect)
+
+
+def _line(row: Sequence[str | bytes], dialect: Dialect) -> str:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=dialect.delimiter, quotechar=dialect.quote or '"', lineterminator=_END)
+    writer.writerow([text_of(cell) if isinstance(cell, bytes) else cell for cell in row])
+    return file.getvalue().removesuffix(_END)
+
+
+def _text(data: bytes) -> str | bytes:
+    """Give text, or the bytes that are none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 class Peeked:
@@ -124,7 +276,7 @@ class Peeked:
 
     closed = False
 
-    def __init__(self, source: ObjectReader) -> None:
+    def __init__(self, source: Source) -> None:
         start = data = source.read(PEEK)
         while data and not start.strip():
             data = source.read(PEEK)
@@ -138,36 +290,25 @@ class Peeked:
         return start + self._source.read(size - len(start)) if len(start) < size else start
 
 
-def _undecodable(batch: Any, before: int) -> Iterator[Damage]:
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        for index, cell in enumerate(column.to_pylist()):
-            read = _text(cell.decode().encode(_BYTES))
-            if isinstance(read, bytes):
-                yield Damage("is not UTF-8", read, before + index + 1, name)
-
-
-def _text(data: bytes) -> str | bytes:
-    """Give text, or the bytes that are none."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
-
-
-def _opened(source: Any, columns: Sequence[str], *, header: bool, cells: Any, invalid: Any = None) -> Any:
-    file: Any = pa.PythonFile(source, mode="r")
+def _opened(source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect, invalid: Any = None) -> Any:
+    readable: Any = source
+    file: Any = pa.PythonFile(readable, mode="r")
     return arrow_csv.open_csv(
         file,
         read_options=arrow_csv.ReadOptions(
             block_size=BLOCK,
             # Damaged records are counted by one thread only.
             use_threads=invalid is None,
-            encoding=_BYTES if invalid else "utf8",
             column_names=None if header else list(columns),
         ),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=dialect.quote is not None,
+            invalid_row_handler=invalid,
+        ),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, cells),
+            column_types=dict.fromkeys(columns, pa.string()),
             include_columns=list(columns) if header else None,
             strings_can_be_null=False,
         ),

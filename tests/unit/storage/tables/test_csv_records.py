@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import sys
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.storage.tables.csv_records import BLOCK, Damage, batches, damages, head, looks_like
+from airflow_batchtx.storage.tables.chunks import Chunk, Damage
+from airflow_batchtx.storage.tables.csv_records import BLOCK, Dialect, batches, chunks, damages, head, looks_like
 from tests.fakes import InMemoryStore
 
 URI = S3Uri("b", "k")
@@ -108,7 +111,9 @@ def test_what_is_no_csv_is_named(body: bytes, named: str) -> None:
     ],
 )
 def test_damaged_records_are_named(body: bytes, expected: list[Damage]) -> None:
-    assert damages(store(body), URI, ("a", "b"), header=True) == expected
+    found = damages(store(body), URI, ("a", "b"), header=True)
+
+    assert [replace(damage, text=None) for damage in found] == expected
 
 
 def test_without_a_header_records_are_counted_from_the_first_line() -> None:
@@ -133,7 +138,9 @@ def test_not_more_than_ten_are_named() -> None:
 def test_columns_of_any_name_are_found_again() -> None:
     body = "ä,€\n1,ö\n2,".encode() + b"\xff\n"
 
-    assert damages(store(body), URI, ("€", "ä"), header=True) == [Damage("is not UTF-8", b"\xff", 2, "€")]
+    [damage] = damages(store(body), URI, ("€", "ä"), header=True)
+
+    assert damage == Damage("is not UTF-8", b"\xff", 2, "€", "\\xff,2")
 
 
 @given(st.binary(max_size=40))
@@ -171,3 +178,131 @@ def test_where_no_damage_is_found_its_cause_is_told() -> None:
     [damage] = damages(store(b"a\n1\n"), URI, ("a",), header=True, cause=ValueError("straddling"))
 
     assert damage == Damage("holds a record that cannot be read: straddling", None)
+
+
+# ------------------------------------------------------------------------------------------------------ dialects
+
+DIALECTS: dict[str, tuple[bytes, Dialect]] = {
+    "semicolons": (b'a;b\n"1;1";2,5\n', Dialect(";")),
+    "tabs": (b'a\tb\n"1\t1"\t2,5\n', Dialect("\t")),
+    "bars": (b"a|b\n'1|1'|2,5\n", Dialect("|", "'")),
+    "doubled quotes": (b"a,b\n'it''s',2\n", Dialect(",", "'")),
+    "no quotes": (b'a,b\n"1,2"\n', Dialect(",", None)),
+    "quotes of another dialect": (b"a;b\n\"1;2'\n", Dialect(";", "'")),
+    "line breaks in cells": (b"a;b\r\n'1\r\n1';2\r\n", Dialect(";", "'")),
+}
+EXPECTED: dict[str, tuple[str, str]] = {
+    "semicolons": ("1;1", "2,5"),
+    "tabs": ("1\t1", "2,5"),
+    "bars": ("1|1", "2,5"),
+    "doubled quotes": ("it's", "2"),
+    "no quotes": ('"1', '2"'),
+    "quotes of another dialect": ('"1', "2'"),
+    "line breaks in cells": ("1\r\n1", "2"),
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect_is_read(name: str) -> None:
+    body, dialect = DIALECTS[name]
+    with store(body).reader(URI) as source:
+        [row] = pa.Table.from_batches(list(batches(source, ("a", "b"), header=True, dialect=dialect))).to_pylist()
+
+    assert head(store(body), URI, dialect) == ("a", "b")
+    assert (row["a"], row["b"]) == EXPECTED[name]
+
+
+def test_the_head_may_be_compressed() -> None:
+    assert head(store(gzip.compress(b"a,b\n", mtime=0)), URI, compression="gzip") == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "expected"),
+    [
+        (["a,b"], ";", "a table whose cells are separated by commas"),
+        (["a\tb"], ";", "a table whose cells are separated by tabs"),
+        (["a;b"], ";", None),
+    ],
+)
+def test_what_is_no_csv_of_a_dialect_looks_like_something(
+    cells: list[str], delimiter: str, expected: str | None
+) -> None:
+    assert looks_like(cells, Dialect(delimiter)) == expected
+
+
+# ------------------------------------------------------------------------------------- rows that are whole, and others
+
+
+def salvage(body: bytes, **options: Any) -> list[Chunk]:
+    return list(chunks(store(body), URI, ("a", "b"), **{"header": True, "most": None, **options}))
+
+
+def rows_of(found: list[Chunk]) -> list[tuple[int, str, str]]:
+    batches = [
+        (number, row) for chunk in found for number, row in zip(chunk.numbers, chunk.batch.to_pylist(), strict=True)
+    ]
+    return [(number, row["a"], row["b"]) for number, row in batches]
+
+
+def test_damaged_rows_are_apart_and_the_others_keep_their_numbers() -> None:
+    found = salvage("a,b\n1,ä\n\n2\n3,4,5\n6,".encode() + b"\xff\n'7,8'\n\"9\n\",10\n11\n")
+
+    assert rows_of(found) == [(1, "1", "ä"), (5, "'7", "8'"), (6, "9\n", "10")]
+    damaged = [damage for chunk in found for damage in chunk.damaged]
+    assert [(damage.record, damage.text) for damage in damaged] == [(2, "2"), (3, "3,4,5"), (4, "6,\\xff"), (7, "11")]
+
+
+def test_a_row_is_shown_in_its_dialect() -> None:
+    [found] = salvage(b'b;a\n1;"2;2"\n', dialect=Dialect(";"))
+
+    assert found.written(0) == '"2;2";1'
+
+
+def test_damage_behind_many_blocks_is_apart() -> None:
+    lines = [f"{number},{'x' * (number % 50)}" for number in range(300_000)]
+    lines[200_000] = "ragged"
+    body = "\n".join(["a,b", *lines]).encode()
+    assert len(body) > 3 * BLOCK
+    found = salvage(gzip.compress(body, mtime=0), compression="gzip")
+
+    rows = rows_of(found)
+    assert [f"{a},{b}" for _, a, b in rows] == [line for line in lines if line != "ragged"]
+    assert [number for number, _, _ in rows] == [number for number in range(1, 300_001) if number != 200_001]
+    assert [damage.record for chunk in found for damage in chunk.damaged] == [200_001]
+    ends = [chunk.end for chunk in found]
+    assert ends == sorted(ends)
+
+
+def test_no_more_damage_is_looked_for_than_asked() -> None:
+    found = salvage(b"a,b\n" + b"1\n" * 99, most=3)
+
+    assert sum(len(chunk.damaged) for chunk in found) == 3
+
+
+def test_what_cannot_be_read_behind_has_no_number() -> None:
+    found = salvage(b"a,b\n1,2\n3\n" + b"x" * (2 * BLOCK))
+
+    assert [damage.record for chunk in found for damage in chunk.damaged] == [2, None]
+
+
+TABLE_CELLS = st.text(st.sampled_from('a,"\n\r ä'), max_size=3)
+ODD = st.sampled_from([b"1", b"1,2,3", b"\xff,1", b"1,\xff", b"\xff"])
+
+
+@given(st.lists(st.tuples(TABLE_CELLS, TABLE_CELLS) | ODD, min_size=1, max_size=12))
+def test_every_record_is_a_row_or_apart(records: list[Any]) -> None:
+    body = io.BytesIO(b"a,b\n")
+    body.seek(0, io.SEEK_END)
+    for record in records:
+        if isinstance(record, bytes):
+            body.write(record + b"\n")
+        else:
+            line = io.StringIO(newline="")
+            csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(record)
+            body.write(line.getvalue().encode())
+    found = salvage(body.getvalue())
+
+    numbered = list(enumerate(records, 1))
+    assert rows_of(found) == [(number, *record) for number, record in numbered if not isinstance(record, bytes)]
+    damaged = [damage.record for chunk in found for damage in chunk.damaged]
+    assert damaged == [number for number, record in numbered if isinstance(record, bytes)]
