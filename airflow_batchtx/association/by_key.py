@@ -78,7 +78,8 @@ class _Keys:
 def _refuse_twice(pair: Pair, keys: Any, whose: str) -> None:
     if pc.count_distinct(keys, mode="all").as_py() != len(keys):
         counts = keys.value_counts()
-        raise _mismatch(pair, _first(counts.field(0), pc.greater(counts.field(1), 1)), f"several {whose} have")
+        once = pc.equal(counts.field(1), pa.scalar(1, pa.int64()))
+        raise _mismatch(pair, _first(counts.field(0), pc.invert(once)), f"several {whose} have")
 
 
 def _held(pair: Pair, first: Iterable[pa.RecordBatch], stream: Stream) -> pa.RecordBatch:

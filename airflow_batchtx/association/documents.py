@@ -214,17 +214,19 @@ class Documents:
                 raise self._malformed(error.msg) from error
             except RecursionError as error:
                 raise self._malformed("nested too deeply") from error
-            # A number may go on behind what is held.
-            if end == len(self._text) and self._text[end - 1] not in _CLOSING and self._more():
+            # A number may go on behind what is held, or with what seems to stand behind it: "1." and "1e+".
+            if end >= len(self._text) - 2 and self._text[end - 1] not in _CLOSING and self._more():
                 continue
             self._at = end
             return found
 
     def _refuse_glued(self) -> None:
         """Refuse numbers and words with nothing between them: where one ends nobody can tell."""
-        end = self._at
-        if self._text[end - 1] in _CLOSING or (end == len(self._text) and not self._more()):
+        if self._text[self._at - 1] in _CLOSING:
             return
+        while self._at == len(self._text):
+            if not self._more():
+                return
         if not self._text[self._at].isspace():
             raise self._malformed("documents stand side by side without a blank")
 
@@ -238,8 +240,9 @@ class Documents:
             text = self._decode.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise self._malformed("not UTF-8") from error
-        self._before += self._at
-        self._text, self._at = self._text[self._at :] + text, 0
+        if data:
+            self._before += self._at
+            self._text, self._at = self._text[self._at :] + text, 0
         return bool(data)
 
     def _malformed(self, reason: str) -> AssociationError:

@@ -58,23 +58,22 @@ def found(store: ObjectStore, pairs: Iterable[Pair], inputs: Inputs) -> str:
 
 def _first(store: ObjectStore, pair: Pair) -> Mapping[str, int]:
     with opened(store, pair.answers.uri) as documents:
-        return _shapes(1, [next(documents.lists(), Counter())])
+        return _shapes(1, next(documents.lists(), Counter()))
 
 
 def _counted(store: ObjectStore, pair: Pair) -> Mapping[str, int]:
     with opened(store, pair.answers.uri) as documents:
-        number, total, everywhere = 0, Counter[Path](), None
+        number, total, everywhere = 0, Counter[Path](), Counter[Path]()
         for lists in documents.lists():
             number += 1
-            everywhere = lists.keys() if everywhere is None else everywhere & lists.keys()
-            total += lists
-        return _shapes(number, [Counter({path: total[path] for path in everywhere or ()})])
+            everywhere.update(lists.keys())
+            total.update(lists)
+        return _shapes(number, {path: total[path] for path, times in everywhere.items() if times == number})
 
 
-def _shapes(number: int, lists: Iterable[Mapping[Path, int]]) -> dict[str, int]:
-    """Give how many answers each way of reading gives."""
-    in_lists = {_name(path): count for found in lists for path, count in found.items()}
-    return {DOCUMENT: number, **in_lists}
+def _shapes(number: int, lists: Mapping[Path, int]) -> dict[str, int]:
+    """Give how many answers each way of reading gives, of so many documents that all have these lists."""
+    return {DOCUMENT: number, **{_name(path): count for path, count in lists.items()}}
 
 
 def _name(path: Path) -> str:
