@@ -146,7 +146,7 @@ def assignment(request: Mapping[str, Any] = REQUEST, *, epoch: int | None = 0, *
         prefix="churn",
         epoch=epoch,
         request=dict(request),
-        prepared=None,
+        prepared=(),
         policy=Policy(**policy),
         control=S3Uri("b", "_batchtx/"),
     )

@@ -20,7 +20,8 @@ from airflow_batchtx.spec.uri import S3Uri
 class Assignment:
     """A piece of work, and how it is to be controlled.
 
-    `request` is a CreateTransformJob request in AWS's types, its input settled (see spec.prepared). `epoch` changes
+    `request` is a CreateTransformJob request in AWS's types, its input settled (see spec.prepared); `prepared` is that
+    input as prepare tasks returned it, nothing where none did. `epoch` changes
     with each clear of the task, None outside Airflow. `control` is the prefix of attempts' folders, `model_created`
     the model that was made for this work.
     """
@@ -29,7 +30,7 @@ class Assignment:
     prefix: str
     epoch: int | None
     request: wire.Request
-    prepared: PreparedInput | None
+    prepared: tuple[PreparedInput, ...]
     policy: Policy
     control: S3Uri
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +39,11 @@ class Assignment:
     def name(self, number: int) -> str:
         """Name an attempt, from 1 on."""
         return job_name(self.prefix, self.identity, number)
+
+    @property
+    def rows(self) -> int | None:
+        """Rows that were prepared, None where nothing was."""
+        return sum(one.rows for one in self.prepared) if self.prepared else None
 
     @property
     def output(self) -> S3Uri:

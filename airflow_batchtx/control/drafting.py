@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_batchtx.control import shards
 from airflow_batchtx.control.ledger import state_of
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.errors import EmptyInput, InvalidJob, Problem, refuse
 from airflow_batchtx.planning import manifests
 from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.selection import Found, InputSet, common_folder, select
-from airflow_batchtx.planning.transfers import is_marker
 from airflow_batchtx.planning.work import work_of
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.enums import CompressionType, S3DataType, SplitType
@@ -33,26 +33,31 @@ _HEADS, _HEAD = 2, 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A job that is thought through, and not made. `outputs` is how the output prefix looked just now."""
+    """A job that is thought through, and not made. `outputs` is how the output prefix looked just now.
+
+    `prepared` lists the input where prepare tasks made it, all of them in one.
+    """
 
     inputs: InputSet
+    prepared: PreparedManifest | None
     model: Mapping[str, Any]
     work: Work
     outputs: Mapping[str, ObjectState]
 
 
-def drafted(services: Services, request: wire.Request, prepared: PreparedInput | None, policy: Policy) -> Draft:
+def drafted(services: Services, request: wire.Request, prepared: Sequence[PreparedInput], policy: Policy) -> Draft:
     """Look at everything that decides what a job does; EmptyInput where there is nothing to do.
 
     ModelNotFound, StorageError and JobRefused tell what is not there or may not be looked at: before the paid call.
     """
     model = services.models.describe(request["ModelName"])
-    inputs = inputs_of(services.store, request, prepared, policy)
+    inputs, manifest = _read(services.store, request, prepared, policy)
     if not inputs.chosen:
         raise EmptyInput(_told(wire.at(request, INPUT_PATH)), len(inputs.empty), inputs.left_out)
     output = S3Uri.parse(wire.at(request, BY_NAME["output"].path))
     return Draft(
         inputs=inputs,
+        prepared=manifest,
         model=model,
         work=work_of(request, model, inputs.chosen),
         outputs=outputs_below(services.store, output),
@@ -60,13 +65,23 @@ def drafted(services: Services, request: wire.Request, prepared: PreparedInput |
 
 
 def inputs_of(
-    store: ObjectStore, request: Mapping[str, Any], prepared: PreparedInput | None, policy: Policy
+    store: ObjectStore, request: Mapping[str, Any], prepared: Sequence[PreparedInput], policy: Policy
 ) -> InputSet:
     """Find the input objects, and choose among them."""
+    return _read(store, request, prepared, policy)[0]
+
+
+def _read(
+    store: ObjectStore, request: Mapping[str, Any], prepared: Sequence[PreparedInput], policy: Policy
+) -> tuple[InputSet, PreparedManifest | None]:
+    if prepared:
+        refuse(InvalidJob, "job control", _patterns_beside(prepared[0], policy))
+        return shards.inputs_of(store, prepared)
+    return _unprepared(store, request, policy), None
+
+
+def _unprepared(store: ObjectStore, request: Mapping[str, Any], policy: Policy) -> InputSet:
     source = wire.at(request, INPUT_PATH)
-    if prepared is not None:
-        refuse(InvalidJob, "job control", _patterns_beside(prepared, policy))
-        return _prepared(store, prepared)
     if wire.at(request, BY_NAME["s3_data_type"].path) == S3DataType.MANIFEST_FILE:
         return _named(store, address(source), policy)
     prefixes = [address(text) for text in (source if isinstance(source, list) else [source])]
@@ -93,20 +108,6 @@ def heads(store: ObjectStore, request: Mapping[str, Any], inputs: InputSet) -> t
 def outputs_below(store: ObjectStore, output: S3Uri) -> dict[str, ObjectState]:
     """List an output prefix."""
     return {str(found.uri): state_of(found) for found in store.objects(output.as_folder())}
-
-
-def _prepared(store: ObjectStore, prepared: PreparedInput) -> InputSet:
-    """Take the shards that prepare tells of, and nothing that lies beside them."""
-    manifest = PreparedManifest.read(store.get(S3Uri.parse(prepared.manifest)))
-    sums = {S3Uri.parse(shard.uri): shard.sha256 for shard in manifest.shards}
-    prefix = S3Uri.parse(prepared.input)
-    there = list(store.objects(prefix))
-    lost = sums.keys() - {one.uri for one in there}
-    remedy = "Prepare the input again."
-    refuse(InvalidJob, prepared.manifest, (Problem("shard", str(one), "is gone", remedy) for one in sorted(lost)))
-    shards = select([prefix], (replace(one, sha256=sums[one.uri]) for one in _found(there) if one.uri in sums))
-    beside = sum(not is_marker(one.uri) for one in there) - len(sums)
-    return replace(shards, left_out=shards.left_out + beside, exact=shards.exact and not beside)
 
 
 def _named(store: ObjectStore, uri: S3Uri, policy: Policy) -> InputSet:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airflow_batchtx.errors import MalformedRecord, ObjectNotFound
 from airflow_batchtx.spec.intent import Intent, ObjectState
-from airflow_batchtx.spec.manifest import as_json
+from airflow_batchtx.spec.manifest import PreparedManifest, as_json
 from airflow_batchtx.spec.record import Record
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
@@ -107,7 +107,14 @@ class Ledger:
 
         It is named by its content: a process that means another input must not put it in this one's place.
         """
-        uri = self.folder(job_name) / f"manifest-{hashlib.sha256(body).hexdigest()[:_DIGEST]}.json"
+        return self._put_named(job_name, "manifest", body)
+
+    def put_prepared(self, job_name: str, prepared: PreparedManifest) -> S3Uri:
+        """Write what several prepare tasks made as one manifest, for associate to read; named by its content too."""
+        return self._put_named(job_name, "prepared", prepared.to_json())
+
+    def _put_named(self, job_name: str, what: str, body: bytes) -> S3Uri:
+        uri = self.folder(job_name) / f"{what}-{hashlib.sha256(body).hexdigest()[:_DIGEST]}.json"
         self.store.put(uri, body, content_type=JSON)
         return uri
 

@@ -105,7 +105,7 @@ class Maker:
 
     def _nothing_to_send(self, prior: Intent, pinned: tuple[PinnedObject, ...], draft: Draft) -> Started:
         log.info("Job %s and those before it wrote every output: there is nothing to send", prior.job_name)
-        described, prepared = self.services.jobs.describe(prior.job_name), self.assignment.prepared
+        described = self.services.jobs.describe(prior.job_name)
         return Started(
             job_name=prior.job_name,
             job_arn=described["TransformJobArn"],
@@ -117,8 +117,8 @@ class Maker:
                 objects=pinned,
                 work=draft.work,
                 epoch=self.assignment.epoch,
-                prepared=prepared.manifest if prepared else None,
-                rows=prepared.rows if prepared else None,
+                prepared=self._prepared(prior.job_name, draft),
+                rows=self.assignment.rows,
             ),
             described=described,
         )
@@ -168,11 +168,19 @@ class Maker:
             objects=pinned,
             empty=tuple(str(uri) for uri in draft.inputs.empty),
             left_out=draft.inputs.left_out,
-            prepared=mine.prepared.manifest if mine.prepared else None,
-            rows=mine.prepared.rows if mine.prepared else None,
+            prepared=self._prepared(name, draft),
+            rows=mine.rows,
             model_created=mine.model_created,
             output=str(mine.output),
         )
+
+    def _prepared(self, name: str, draft: Draft) -> str | None:
+        """Name the manifest of what was prepared; of what several tasks prepared there is one in the control folder."""
+        if draft.prepared is None:
+            return None
+        if len(self.assignment.prepared) == 1:
+            return self.assignment.prepared[0].manifest
+        return str(self.ledger.put_prepared(name, draft.prepared))
 
     def _check(self, draft: Draft) -> None:
         facts = preflight.Facts(

@@ -18,7 +18,7 @@ from airflow_batchtx.spec.validation import doubts, problems
 if TYPE_CHECKING:
     from airflow.sdk import Param
 
-Input: TypeAlias = "str | Reference | Mapping[str, Any] | PreparedInput | list[str]"
+Input: TypeAlias = "str | Reference | Mapping[str, Any] | PreparedInput | list[str] | list[PreparedInput]"
 
 
 class UnknownToThisVersion(UserWarning):
@@ -35,8 +35,8 @@ class TransformJob:
 
     `name` is the beginning of the job's name; the operator adds what makes it unique. `input` is an S3 prefix
     (a raw one: `s3://b/day` matches `s3://b/day2/x` too, unless there is an object `s3://b/day`, which it then names
-    alone), a list of prefixes and objects of one bucket, or the output of a PrepareInputOperator, which brings its
-    media type and split type along. Sizes are in MB, times in seconds, as their names say.
+    alone), a list of prefixes and objects of one bucket, or the output of a PrepareInputOperator, mapped or not, which
+    brings its media type and split type along. Sizes are in MB, times in seconds, as their names say.
     """
 
     model_name: Text
@@ -148,7 +148,7 @@ def _plain(value: Any) -> Any:
             return value.to_dict()
         case Mapping():
             return dict(value)
-        case tuple():
-            return list(value)
+        case list() | tuple():
+            return [_plain(part) for part in value]
         case _:
             return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from typing import Any
 
 from airflow_batchtx.errors import MalformedRecord
@@ -21,18 +21,28 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """One object for the model. `kept` holds the kept columns of the same rows in the same order, None without any."""
+    """One object for the model. `kept` holds the kept columns of the same rows in the same order, None without any.
+
+    An object that is sent whole is not read: it has an `etag` instead of a `sha256`, and its kept columns are row
+    `kept_row`, from 0, of a table that all shards share.
+    """
 
     uri: str
     rows: int
     bytes: int
-    sha256: str
+    sha256: str | None
     kept: str | None
+    etag: str | None = None
+    kept_row: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedManifest:
-    """Everything that was prepared in one run. `kept` gives each kept column's Arrow type; same data, same bytes."""
+    """Everything that was prepared in one run. `kept` gives each kept column's Arrow type; same data, same bytes.
+
+    `why` says in sentences why the shards are as large as they are. `quarantined` rows of the source could not be
+    prepared; the objects of `quarantine` tell of them.
+    """
 
     input: str
     content_type: str
@@ -41,6 +51,9 @@ class PreparedManifest:
     kept: Mapping[str, str]
     source: tuple[SourceObject, ...]
     shards: tuple[Shard, ...]
+    why: tuple[str, ...] = ()
+    quarantined: int = 0
+    quarantine: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -60,6 +73,9 @@ class PreparedManifest:
                 source=tuple(_only(SourceObject, part) for part in value["source"]),
                 shards=tuple(_only(Shard, part) for part in value["shards"]),
                 columns=tuple(value["columns"]),
+                why=tuple(value.get("why", ())),
+                quarantined=value.get("quarantined", 0),
+                quarantine=tuple(value.get("quarantine", ())),
                 **{name: value[name] for name in ("input", "content_type", "split_type", "kept")},
             )
         except (ValueError, KeyError, TypeError) as error:
@@ -72,4 +88,6 @@ def as_json(value: Any) -> bytes:
 
 
 def _only(kind: type[Any], value: Mapping[str, Any]) -> Any:
-    return kind(**{name: value[name] for name in kind.__dataclass_fields__})
+    """Make a dataclass of the members that it has; an earlier version may have left out those with a default."""
+    fields = kind.__dataclass_fields__.values()
+    return kind(**{one.name: value[one.name] for one in fields if one.default is MISSING or one.name in value})

@@ -16,7 +16,7 @@ from airflow_batchtx.spec import limits, wire
 from airflow_batchtx.spec.enums import JoinSource, S3DataType
 from airflow_batchtx.spec.media import media_type
 from airflow_batchtx.spec.members import BY_NAME, BY_PATH, MEMBERS, Kind, Member
-from airflow_batchtx.spec.prepared import PreparedInput, settled
+from airflow_batchtx.spec.prepared import PreparedInput, disagreements, settled
 from airflow_batchtx.spec.templates import is_open
 
 Values = Mapping[str, Any]
@@ -27,14 +27,17 @@ def problems(request: Mapping[str, Any]) -> Iterator[Problem]:
 
     A prepared input counts with all that it brings.
     """
-    values = wire.flat(settled(wire.coerced(request))[0])
+    known_request, prepared = settled(wire.coerced(request))
+    values = wire.flat(known_request)
+    for rule in disagreements(prepared):
+        yield Problem(_label("input"), values["input"], rule, "Give each its own job.")
     wrong = {member.name: tuple(_member_problems(member, values.get(member.name))) for member in MEMBERS}
     for found in wrong.values():
         yield from found
     # Members that are wrong by themselves are not looked at together.
     known = {name: value for name, value in values.items() if not is_open(value) and not wrong[name]}
-    for rule in RULES:
-        yield from rule(known)
+    for together in RULES:
+        yield from together(known)
 
 
 def doubts(request: Mapping[str, Any]) -> Iterator[Problem]:
@@ -63,9 +66,13 @@ def _member_problems(member: Member, value: Any) -> Iterator[Problem]:
             yield Problem(member.label, None, "is required", member.remedy)
     elif not is_open(value) or isinstance(value, Mapping | list | tuple):
         # The values of an environment may be secrets, and problems are logged.
-        shown = list(value) if member.kind is Kind.TEXTS and isinstance(value, Mapping) else value
+        shown = _names(value) if member.kind is Kind.TEXTS else value
         for rule in BROKEN[member.kind](member, value):
             yield Problem(member.label, shown, rule, member.remedy)
+
+
+def _names(value: Any) -> Any:
+    return list(value) if isinstance(value, Mapping) else type(value).__name__
 
 
 def _text(member: Member, value: Any) -> Iterator[str]:
@@ -150,6 +157,9 @@ def _inputs(member: Member, values: Sequence[Any]) -> Iterator[str]:
     if not values:
         yield "must name at least one prefix or object"
     known = [value for value in values if not is_open(value)]
+    if any(isinstance(value, Mapping) for value in known):
+        yield "must be S3 URIs, or else what PrepareInputOperators returned, all of them"
+        return
     for value in known:
         yield from (f"{value!r} {rule}" for rule in _text(member, value))
     texts = Counter(value for value in known if isinstance(value, str))

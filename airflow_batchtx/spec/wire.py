@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_batchtx.spec.members import BY_NAME, MEMBERS, Kind, Member
@@ -76,6 +76,9 @@ def coerced(request: Mapping[str, Any]) -> Request:
         member = BY_NAME[name]
         if isinstance(value, str) and (spelt := _SPELT.get(member.kind)):
             _replace(copy, member, spelt(value))
+        elif member.kind is Kind.INPUT and isinstance(value, Sequence):
+            # What the tasks of a mapped one returned comes from Airflow as a sequence of its own.
+            _replace(copy, member, list(value))
     return copy
 
 

@@ -111,7 +111,7 @@ class TestPreparedShards:
         )
 
     def inputs(self, store: InMemoryStore, prepared: PreparedInput, **policy: Any) -> InputSet:
-        return inputs_of(store, request(input=prepared.input), prepared, Policy(**policy))
+        return inputs_of(store, request(input=prepared.input), (prepared,), Policy(**policy))
 
     def test_are_all_that_the_job_reads_and_bring_their_sums(self) -> None:
         store = Counting(["prepared/shards/", "prepared/shards/a", "prepared/shards/b", "prepared/kept/a"])
@@ -164,7 +164,7 @@ class TestAUsersManifest:
     def inputs(self, store: InMemoryStore, *entries: Any, **policy: Any) -> InputSet:
         store.put(S3Uri("b", "manifest.json"), json.dumps(entries).encode())
         asked = request(input="s3://b/manifest.json", s3_data_type="ManifestFile")
-        return inputs_of(store, asked, None, Policy(**policy))
+        return inputs_of(store, asked, (), Policy(**policy))
 
     def test_names_just_what_is_read(self) -> None:
         store = Counting(["in/1/a", "in/1/ab", "in/2/b", "in/2/c"])
@@ -222,7 +222,7 @@ def test_a_prefix_is_raw_text_and_a_list_of_prefixes_is_read_below_their_common_
     store = Counting(["in/day1", "in/day1x/a", "in/day2/a", "in/day3/a"])
 
     def inputs(source: Any) -> InputSet:
-        return inputs_of(store, request(input=source), None, Policy())
+        return inputs_of(store, request(input=source), (), Policy())
 
     assert names(inputs("s3://b/in/day")) == ["in/day1", "in/day1x/a", "in/day2/a", "in/day3/a"]
     assert names(inputs("s3://b/in/day1")) == ["in/day1"]
@@ -234,7 +234,7 @@ def test_without_input_the_error_says_what_was_there() -> None:
     world = World({"s3://b/in/empty": b"", "s3://b/in/_hidden": b"1\n", "s3://b/in/b.txt": b"1\n"})
 
     with pytest.raises(EmptyInput) as caught:
-        drafted(world.services, request(input=["s3://b/in/", "s3://b/none/"]), None, Policy(exclude=("in/*.txt",)))
+        drafted(world.services, request(input=["s3://b/in/", "s3://b/none/"]), (), Policy(exclude=("in/*.txt",)))
 
     assert (caught.value.uri, caught.value.empty, caught.value.left_out) == ("s3://b/in/, s3://b/none/", 1, 2)
 
@@ -244,7 +244,7 @@ def test_a_draft_knows_how_the_output_prefix_looks() -> None:
     world.put("s3://b/out/a.csv.out", b"old")
     world.put("s3://b/outside/a.csv.out", b"old")
 
-    draft = drafted(world.services, request(), None, Policy())
+    draft = drafted(world.services, request(), (), Policy())
 
     assert list(draft.outputs) == ["s3://b/out/a.csv.out"]
     assert draft.model == world.batch.model
@@ -270,6 +270,6 @@ def test_the_first_bytes_of_the_first_lines_are_sampled(members: dict[str, str],
     store = InMemoryStore({"s3://b/in/a": b"1\n" * 100_000, "s3://b/in/b": b"1,2\n", "s3://b/in/c": b"1\n"})
     asked = request(**members)
 
-    found = heads(store, asked, inputs_of(store, asked, None, Policy()))
+    found = heads(store, asked, inputs_of(store, asked, (), Policy()))
 
     assert [len(head) for head in found] == lengths

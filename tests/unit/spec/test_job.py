@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from airflow_batchtx import TransformJob
 from airflow_batchtx.errors import BatchTransformError, InvalidJob
 from airflow_batchtx.spec.job import UnknownToThisVersion, check
 from airflow_batchtx.spec.members import BY_NAME, MEMBERS
-from airflow_batchtx.spec.prepared import PreparedInput, settled
+from airflow_batchtx.spec.prepared import INPUT_PATH, PreparedInput, settled
 from airflow_batchtx.spec.wire import at, coerced, put
 
 GOOD: dict[str, Any] = {
@@ -200,6 +200,10 @@ def test_values_of_the_environment_are_never_told() -> None:
     assert "hunter2" not in str(caught.value) + repr(caught.value)
     assert "hunter2" not in repr(TransformJob(**{**GOOD, "environment": {"GOOD": "hunter2"}}))
 
+    with pytest.raises(InvalidJob) as caught:  # what a template may render to
+        TransformJob(**{**GOOD, "environment": "{'TOKEN': 'hunter2'}"})
+    assert "hunter2" not in str(caught.value)
+
 
 def test_templates_and_references_wait_for_their_values() -> None:
     later = Later()
@@ -240,7 +244,7 @@ def test_rendered_texts_become_numbers_and_unset_ones_vanish() -> None:
 def test_a_prepared_input_fills_what_the_job_leaves_out() -> None:
     request, prepared = settled(TransformJob(**{**GOOD, "input": PREPARED, "accept": "application/json"}).to_request())
 
-    assert prepared == PREPARED
+    assert prepared == (PREPARED,)
     assert request["TransformInput"] == {
         "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in/shards/"}},
         "ContentType": "text/csv",
@@ -250,12 +254,78 @@ def test_a_prepared_input_fills_what_the_job_leaves_out() -> None:
     assert request["TransformOutput"]["AssembleWith"] == "Line"
 
 
+def test_several_prepared_inputs_are_a_list_of_their_prefixes() -> None:
+    other = replace(PREPARED, input="s3://bucket/other/", manifest="s3://bucket/other.json")
+
+    request, prepared = settled(TransformJob(**{**GOOD, "input": [PREPARED, other]}).to_request())
+
+    assert prepared == (PREPARED, other)
+    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == [PREPARED.input, other.input]
+    assert request["TransformInput"]["ContentType"] == request["TransformOutput"]["Accept"] == "text/csv"
+
+
+class Rendered(Sequence[Any]):
+    """What Airflow gives for the result of a mapped task: neither a list nor a tuple."""
+
+    def __init__(self, *values: Any) -> None:
+        self._values = values
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def test_what_a_mapped_task_returned_is_a_list() -> None:
+    request = TransformJob(**GOOD).to_request()
+    put(request, INPUT_PATH, Rendered(PREPARED.to_dict()))
+
+    assert settled(coerced(request))[1] == (PREPARED,)
+
+
+def test_objects_that_are_sent_whole_say_nothing_of_the_answers() -> None:
+    images = replace(PREPARED, content_type="image/png", split_type="None", assemble_with="None")
+
+    request = settled(TransformJob(**{**GOOD, "input": images}).to_request())[0]
+
+    assert (request["TransformInput"]["ContentType"], request["TransformInput"]["SplitType"]) == ("image/png", "None")
+    assert "Accept" not in request["TransformOutput"]
+
+
+@pytest.mark.parametrize(
+    ("other", "rules"),
+    [
+        ({"content_type": "image/png", "manifest": "s3://bucket/2.json"},
+            ["must have one content_type, not text/csv, image/png"]),
+        ({"split_type": "None", "assemble_with": "None", "manifest": "s3://bucket/2.json"},
+            ["must have one split_type, not Line, None", "must have one assemble_with, not Line, None"]),
+        ({}, [f"{PREPARED.manifest} is there twice"]),
+    ],
+    ids=["content type", "split type", "twice"],
+)  # fmt: skip
+def test_prepared_inputs_that_are_not_one_jobs_are_refused(other: dict[str, str], rules: list[str]) -> None:
+    with pytest.raises(InvalidJob) as caught:
+        TransformJob(**{**GOOD, "input": [PREPARED, replace(PREPARED, **other)]})
+
+    assert [problem.rule for problem in caught.value.problems] == rules
+
+
+def test_prepared_inputs_and_addresses_are_not_one_list() -> None:
+    with pytest.raises(InvalidJob) as caught:
+        TransformJob(**{**GOOD, "input": [PREPARED, "s3://bucket/a/"]})
+
+    assert [problem.rule for problem in caught.value.problems] == [
+        "must be S3 URIs, or else what PrepareInputOperators returned, all of them"
+    ]
+
+
 @pytest.mark.parametrize("form", [list, tuple])
 @pytest.mark.parametrize("prefixes", [["s3://bucket/a/"], ["s3://bucket/a/", "s3://bucket/b/"]], ids=len)
 def test_a_list_of_prefixes_stays_one(prefixes: list[str], form: Callable[[list[str]], Any]) -> None:
     request, prepared = settled(TransformJob(**{**GOOD, "input": form(prefixes)}).to_request())
 
-    assert prepared is None
+    assert prepared == ()
     assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == prefixes
 
 

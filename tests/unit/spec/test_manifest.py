@@ -30,6 +30,13 @@ def test_members_of_later_versions_are_ignored() -> None:
     assert PreparedManifest.read(json.dumps(value).encode()) == MANIFEST
 
 
+def test_what_an_earlier_version_left_out_has_its_default() -> None:
+    value = json.loads(MANIFEST.to_json())
+    del value["why"], value["shards"][0]["etag"], value["shards"][1]["kept_row"]
+
+    assert PreparedManifest.read(json.dumps(value).encode()) == MANIFEST
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", MANIFEST.to_json()[:-9]])
 def test_anything_else_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedRecord):
