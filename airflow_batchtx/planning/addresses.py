@@ -31,13 +31,18 @@ def is_address(text: str) -> bool:
 
 
 def addressed(request: wire.Request) -> wire.Request:
-    """Give a copy of a request whose places are all written as `s3://bucket/key`: there is no doubt what that means."""
+    """Give a copy of a request whose places are all written as `s3://bucket/key`: there is no doubt what that means.
+
+    A list of one is that one, which SageMaker knows.
+    """
     copy = wire.copied(request)
     for path in _MEMBERS:
         if (value := wire.at(request, path)) is not None:
-            wire.put(copy, path, [_plain(one) for one in value] if isinstance(value, list) else _plain(value))
+            wire.put(copy, path, _plain(value))
     return copy
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return _plain(value[0]) if len(value) == 1 else [_plain(one) for one in value]
     return str(address(value)) if isinstance(value, str) and value.startswith("https:") and is_address(value) else value

@@ -104,6 +104,18 @@ class TestTheJob:
         with pytest.raises(InvalidJob, match="is no transform job"):
             operator(made)
 
+    @pytest.mark.parametrize("source", [["s3://b/in/"], "['s3://b/in/']"])
+    def test_may_have_a_list_of_one_prefix_as_its_input(self, source: Any) -> None:
+        world = World()
+        task = operator(job(input="{{ params.input }}"))
+        task.job = job(input=source).to_request()
+
+        assert run(task, world)["objects_done"] == 3
+        assert next(iter(world.batch.jobs.values()))["TransformInput"]["DataSource"]["S3DataSource"] == {
+            "S3DataType": "S3Prefix",
+            "S3Uri": "s3://b/in/",
+        }
+
     def test_takes_from_a_prepared_input_what_it_does_not_say(self) -> None:
         world = World()
 

@@ -58,3 +58,11 @@ def test_a_request_names_its_places_in_one_way() -> None:
     assert wire.at(plain, OUTPUT) == "s3://bucket/out/"
     assert wire.flat(request) == before
     assert addressed({"ModelName": "m"}) == {"ModelName": "m"}
+
+
+@pytest.mark.parametrize("one", [f"{HTTPS}/in/", "s3://bucket/in/"])
+def test_a_list_of_one_is_that_one(one: str) -> None:
+    request: wire.Request = {}
+    wire.put(request, INPUT, [one])
+
+    assert wire.at(addressed(request), INPUT) == "s3://bucket/in/"
