@@ -11,6 +11,7 @@ from airflow_batchtx import errors
 # The same input, model and request would fail again.
 HOPELESS = (
     errors.InvalidInput,
+    errors.InvalidManifest,
     errors.EmptyInput,
     errors.JobConflict,
     errors.JobRequestInvalid,

@@ -19,6 +19,7 @@ FAIL, RETRY, DEFAULT = RetryAction.FAIL, RetryAction.RETRY, RetryAction.DEFAULT
 DECISIONS: list[tuple[Exception, RetryAction, timedelta | None]] = [
     (errors.InvalidJob("transform job", ()), FAIL, None),
     (errors.InvalidModel("model", ()), FAIL, None),
+    (errors.InvalidManifest("it is not JSON"), FAIL, None),
     (errors.EmptyInput("s3://b/in/"), FAIL, None),
     (errors.JobConflict("nightly", "it runs"), FAIL, None),
     (errors.JobRequestInvalid("nightly", "ValidationException", "no such instance type"), FAIL, None),
