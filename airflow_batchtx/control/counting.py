@@ -33,12 +33,10 @@ class Counting:
     fewest: int = 1
     _sent: Sent | None = None
     _next: float = field(init=False)
-    _begun: float = field(init=False)
     _looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._begun = self.services.clock()
-        self._next = self._begun + self.interval
+        self._next = self.services.clock() + self.interval
 
     def progress(self) -> Progress | None:
         """Tell how far the job is; None where nothing is written yet, it is not time yet, or it cannot be seen."""
@@ -56,11 +54,12 @@ class Counting:
             self._next = max(self._next, now + REST * (self.services.clock() - now))
         if not sent or not done:
             return None
-        told = forecast(min(done, sent.objects), sent.objects, self._begun, now, self._looks)
+        # Whoever adopts a job finds much of it done: that was not since this process looks on.
+        told = forecast(min(done, sent.objects), sent.objects, sent.since.timestamp(), now, self._looks)
         self._looks.append((now, done))
         return told
 
     def _done(self, sent: Sent) -> int:
         """Count what came since; who else writes below the prefix is counted too, since this is no proof."""
         objects = self.services.store.objects(sent.output.as_folder())
-        return sum(one.last_modified is not None and one.last_modified.isoformat() > sent.since for one in objects)
+        return sum(one.last_modified is not None and one.last_modified > sent.since for one in objects)

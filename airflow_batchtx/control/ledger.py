@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from airflow_batchtx.errors import MalformedRecord, ObjectNotFound
 from airflow_batchtx.spec.intent import Intent, ObjectState
@@ -42,12 +43,12 @@ class Written:
 class Sent:
     """How many objects an attempt sends, below which prefix their outputs come, and since when.
 
-    `since` is a time of S3's own clock in ISO 8601, before the job was made.
+    `since` is a time of S3's own clock, before the job was made.
     """
 
     objects: int
     output: S3Uri
-    since: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ class Ledger:
         """Tell what an attempt's outputs are counted by; None where that was not written."""
         uri = self.folder(job_name) / SENT
         try:
-            known, since = json.loads(self.store.get(uri)), state_of(self.store.stat(uri)).modified
-            return Sent(int(known["objects"]), S3Uri.parse(known["output"]), since)
+            known, since = json.loads(self.store.get(uri)), self.store.stat(uri).last_modified
+            return Sent(int(known["objects"]), S3Uri.parse(known["output"]), since) if since else None
         except ObjectNotFound:
             return None
         except (ValueError, KeyError, TypeError) as error:

@@ -77,6 +77,19 @@ def test_long_listings_are_a_twentieth_of_the_time(counted: tuple[World, Counted
     assert store.listings == 200 / 20
 
 
+def test_what_was_done_before_this_process_looked_on_took_its_time(counted: tuple[World, Counted, Counting]) -> None:
+    world, store, first = counted
+    world.put("s3://b/out/a.csv.out")
+    world.now = store.now.timestamp() + 3600
+    adopted = Counting(world.services, first.job_name, first.folder, INTERVAL)
+    world.sleep(INTERVAL)
+
+    told = adopted.progress()
+
+    assert told is not None
+    assert told.seconds_left == pytest.approx(3600, rel=0.01)
+
+
 def test_what_was_there_before_does_not_count(counted: tuple[World, Counted, Counting]) -> None:
     world, _, counting = counted
     world.sleep(INTERVAL)

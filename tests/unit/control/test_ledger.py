@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,7 @@ def test_what_an_intent_sends_is_told_beside_it() -> None:
     assert sent is not None
     assert announced is not None
     assert (sent.objects, sent.output) == (2, S3Uri.parse(MINE.output))
-    assert sent.since > announced
+    assert sent.since > datetime.fromisoformat(announced)
 
 
 def test_who_loses_tells_nothing() -> None:
