@@ -19,6 +19,8 @@ Report: TypeAlias = Callable[[], Iterable[str]]
 # Seconds from one look at what there is to tell to the next, and how many of them each job adds that is followed: the
 # calls that an account takes, and the threads of this process, are those of all.
 LOGS_INTERVAL, PROGRESS_INTERVAL, SHARE = 5.0, 60.0, 0.2
+# Lines that are told without a turn for others: whoever logs them holds up the event loop.
+AT_ONCE = 50
 
 
 async def told(
@@ -39,8 +41,10 @@ async def told(
             except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on
                 left.remove(report)
                 lines = [f"Nothing more can be told of the job: {error}"]
-            for line in lines:
+            for number, line in enumerate(lines, 1):
                 yield line
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
         if ended:
             return
 

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.sagemaker.joblogs import JobLogs
-from airflow_batchtx.triggers.reports import JobReport, interval, told
+from airflow_batchtx.triggers.reports import AT_ONCE, JobReport, interval, told
 from tests.fake_sagemaker import refusal
 from tests.virtual_time import VirtualLoop, run_in_no_time
 
@@ -55,6 +55,29 @@ def test_a_report_that_fails_says_so_and_is_left_alone() -> None:
         raise LookupError("no bucket")
 
     assert lines(failing, counted("b")) == ["Nothing more can be told of the job: no bucket", "b 0", "b 1", "b 2"]
+
+
+def test_others_have_their_turns_while_many_lines_are_told() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def work(_: VirtualLoop) -> int:
+        busy = asyncio.ensure_future(others())
+        end = asyncio.get_running_loop().create_future()
+        end.set_result(None)
+        first = 0
+        async for line in told(end, [lambda: map(str, range(10 * AT_ONCE))], 5, at_end=True):
+            first = first or turns
+            last = line
+        assert (last, busy.done()) == (str(10 * AT_ONCE - 1), False)
+        return turns - first
+
+    assert run_in_no_time(work) >= 9
 
 
 class Cloud:
