@@ -523,6 +523,15 @@ class InvalidData(InvalidInput):
 
 
 @dataclass(eq=False)
+class TooManyQuarantined(InvalidData):
+    """More rows cannot be prepared than may be set aside: so many of `rows` that were read. They lie at `uri`."""
+
+    quarantined: int = 0
+    rows: int = 0
+    uri: str = ""
+
+
+@dataclass(eq=False)
 class AssociationError(BatchTransformError):
     """Predictions cannot be proved to belong to their inputs. `uri` names the object, `record` counts from 1."""
 
@@ -550,6 +559,31 @@ class TypeTooNarrow(AssociationError):
     """Predictions that are not of the types that they should have; `needed` gives the types that hold them."""
 
     needed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class TooManyDeadLetters(BatchTransformError):
+    """More rows have no place in a table than are allowed to. They lie, with the reason, in tables below `uri`."""
+
+    uri: str
+    dead: int
+    rows: int
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.dead} of {self.rows} rows are dead letters, where {self.allowed} are allowed: see {self.uri}"
+
+
+@dataclass(eq=False)
+class ProcessEnded(BatchTransformError):
+    """A process that was to write the answers to `uri` ended before; `code` tells how, less than 0 by a signal."""
+
+    uri: str
+    code: int
+
+    def __str__(self) -> str:
+        how = f"by signal {-self.code}" if self.code < 0 else f"with {self.code}"
+        return f"A process ended ({how}) before it had written the answers to {self.uri}; it may have wanted memory."
 
 
 @dataclass(eq=False)

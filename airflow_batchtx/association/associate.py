@@ -3,69 +3,70 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
-import pyarrow as pa
-
-from airflow_batchtx.association.narrowing import arrow_type, first_beyond, held, narrowest
+from airflow_batchtx.association import dead_letters, processes
+from airflow_batchtx.association.columns import Columns, columns_of
+from airflow_batchtx.association.gathering import gathered
 from airflow_batchtx.association.pairing import Pair, by_name, prepared
+from airflow_batchtx.association.parts import Task, Written, dead_uri, part_uri, write
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
-from airflow_batchtx.association.reading import Reading, answered, planned
+from airflow_batchtx.association.processes import Opener
+from airflow_batchtx.association.publishing import Publication, Whole, digest_of
+from airflow_batchtx.association.reading import planned
 from airflow_batchtx.association.recorded import by_record, recorded
-from airflow_batchtx.association.request import TYPES, AssociateRequest
-from airflow_batchtx.errors import InvalidInput, Problem, TypeTooNarrow, refuse
-from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput, Part
+from airflow_batchtx.association.request import AssociateRequest
+from airflow_batchtx.association.shares import Shared, share_uri
+from airflow_batchtx.association.writing import FAIL
+from airflow_batchtx.errors import TypeTooNarrow
+from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
-from airflow_batchtx.storage.tables.csv_text import CsvSink, is_textual
-from airflow_batchtx.storage.tables.parquet import ParquetSink
-from airflow_batchtx.storage.tables.streams import DigestWriter
 
 log = logging.getLogger(__name__)
 
-SINKS: Mapping[str, type[ParquetSink | CsvSink]] = {"parquet": ParquetSink, "csv": CsvSink}
+# Is told how many bytes of answers are in the table, of all.
+Progress: TypeAlias = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The table's columns: what is known of a row, and what was read beside it, with its types so far."""
+def associate(
+    store: ObjectStore,
+    request: AssociateRequest,
+    *,
+    progress: Progress | None = None,
+    opener: Callable[[], Opener] | None = None,
+) -> AssociatedOutput:
+    """Write one part for each input object, or for each of its partitions, then `_manifest.json`, then `_SUCCESS`.
 
-    reading: Reading
-    kinds: Mapping[str, str]
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Arrow's schema of the table."""
-        read = [pa.field(name, arrow_type(kind)) for name, kind in self.kinds.items()]
-        return pa.schema([pa.field(field.name, field.type) for field in self.reading.known] + read)
-
-    @property
-    def given(self) -> frozenset[str]:
-        """The columns whose type the request says."""
-        return frozenset(name for name, kind in self.reading.columns.items() if kind)
-
-
-def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput:
-    """Write one part for each input object, then `_manifest.json`, then `_SUCCESS`.
+    Objects that are one record each make parts of many rows.
 
     Every row stands beside its own answer: the pairs are proved by the job's record, or else by name and time, and by
-    count, before anything is published.
-    `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left. Only what an earlier
-    run says that it wrote is removed: whatever else stands in the way is refused, and nothing is touched. The same rows
-    and answers give the same bytes. Memory does not grow with the data.
+    count, before anything is published. Rows that have no place in the table lie in `_dead_letters/`, at most
+    `max_dead` of them; no row is lost: rows in are rows of the table and dead ones.
+    `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left, but the dead letters
+    after TooManyDeadLetters. Only what an earlier run says that it wrote is removed: whatever else stands in the way is
+    refused, and nothing is touched. The same rows and answers give the same bytes, in one process or several, by one
+    task or in shares. Memory does not grow with the data.
+
+    `progress` is told after each input object. `opener` gives, each time it is asked, what opens the same store in
+    another process; without it there is one process only.
     """
     paired = _pairs(store, request)
-    columns = _columns(store, request, paired)
-    place = claimed(store, request, frozenset(_part_uri(request, number) for number in range(len(paired))))
-    place.announce(store)
+    work = digest_of(request, paired)
+    marks = (request.error_member,) if request.error_member else ()
+    columns = columns_of(request, planned(store, request, paired, marks))
+    # Where rows may be dead letters, each object has those of its own.
+    parted = paired if dead_letters.can_be(request) else gathered(paired, request.result)
+    publication = _publication(claimed(store, request, frozenset(_addresses(request, len(parted)))), work)
+    publication.announce(store)
     try:
-        place.empty(store)
-        table = _published(store, request, place, _written(store, request, paired, columns))
-    except BaseException:
-        place.leave(store)
+        publication.begin(store)
+        table = _table(request, work, *_written(store, request, parted, columns, _Way(progress, opener)))
+        publication.publish(store, table)
+    except BaseException as error:
+        publication.give_up(store, error)
         raise
     log.info("%d rows of %d inputs stand beside their predictions in %s", table.rows, len(paired), request.output)
     return AssociatedOutput(
@@ -75,6 +76,9 @@ def associate(store: ObjectStore, request: AssociateRequest) -> AssociatedOutput
         parts=len(table.parts),
         columns=tuple(table.columns),
         job_name=request.result.job_name,
+        dead_rows=table.dead_rows,
+        dead_letters=str(request.dead_letters) if table.dead_rows else None,
+        share=str(request.share) if request.share else None,
     )
 
 
@@ -83,87 +87,77 @@ def _pairs(store: ObjectStore, request: AssociateRequest) -> tuple[Pair, ...]:
     refuse_overlaps(request, manifest, record)
     if record is None:
         return by_name(store, request.result, manifest)
-    return by_record(store, request.result, record, manifest)
+    all_answered = request.on_missing == FAIL
+    return by_record(store, request.result, record, manifest, all_answered=all_answered)
 
 
-def _published(
-    store: ObjectStore, request: AssociateRequest, place: Place, written: tuple[Columns, tuple[Part, ...]]
-) -> AssociatedManifest:
-    manifest = _manifest(request, *written)
-    store.put(request.manifest, manifest.to_json(), content_type="application/json")
-    place.end(store)
-    store.put(request.success, b"")
-    return manifest
+def _addresses(request: AssociateRequest, count: int) -> Iterator[S3Uri]:
+    """Yield where the table's objects will lie, as far as that is known before."""
+    for number in range(count):
+        if not request.partition_by:
+            yield part_uri(request, number)
+        if dead_letters.can_be(request):
+            yield dead_uri(request, number)
+    for share in request.share.all() if request.share else ():
+        yield share_uri(request, share)
 
 
-# --------------------------------------------------------------------------------------------------- the columns
-
-
-def _columns(store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...]) -> Columns:
-    reading = planned(store, request, paired)
-    refuse(InvalidInput, "associate", _unfit(request, reading.known))
-    return Columns(reading, {name: kind or TYPES[0] for name, kind in reading.columns.items()})
-
-
-def _unfit(request: AssociateRequest, known: pa.Schema) -> Iterator[Problem]:
-    for field in known:
-        if request.format == "csv" and not is_textual(field.type):
-            rule = f"is {field.type}, which no CSV cell can hold"
-            yield Problem("format", field.name, rule, "Write Parquet, or do not keep the column.")
+def _publication(place: Place, work: str) -> Publication:
+    share = place.request.share
+    return Shared(place, share, work) if share else Whole(place)
 
 
 # ------------------------------------------------------------------------------------------------------ the parts
 
 
+class _Way(NamedTuple):
+    """How parts are written."""
+
+    progress: Progress | None
+    opener: Callable[[], Opener] | None
+
+
 def _written(
-    store: ObjectStore, request: AssociateRequest, paired: tuple[Pair, ...], columns: Columns
-) -> tuple[Columns, tuple[Part, ...]]:
+    store: ObjectStore, request: AssociateRequest, paired: Sequence[Pair], columns: Columns, way: _Way
+) -> tuple[Columns, list[Written]]:
     """Write all parts in the narrowest types; begin again where a value turns out to need wider ones."""
+    tasks = [Task(request, number, pair, columns) for number, pair in enumerate(paired)]
+    own = request.share.taken(tasks) if request.share else tasks
     try:
-        return columns, tuple(_part(store, request, number, pair, columns) for number, pair in enumerate(paired))
+        return columns, list(_told(own, _spread(store, request, own, way), way))
     except TypeTooNarrow as narrow:
-        if columns.given & narrow.needed.keys():
-            raise
-        wider = replace(columns, kinds={**columns.kinds, **narrow.needed})
-    return _written(store, request, paired, wider)
+        wider = columns.wider(narrow)
+    return _written(store, request, paired, wider, way)
 
 
-def _part(store: ObjectStore, request: AssociateRequest, number: int, pair: Pair, columns: Columns) -> Part:
-    uri, rows = _part_uri(request, number), 0
-    with store.writer(uri) as target:
-        digest = DigestWriter(target)
-        with closing(SINKS[request.format](digest, columns.schema)) as sink:
-            for joined in answered(store, pair, columns.reading):
-                typed = _typed(pair, rows, joined.answers, columns.kinds)
-                sink.write(pa.RecordBatch.from_arrays([*joined.known.columns, *typed], schema=columns.schema))
-                rows += joined.answers.num_rows
-    source, output = str(pair.source), str(pair.answers.uri)
-    return Part(uri=str(uri), rows=rows, bytes=digest.size, sha256=digest.sha256, input=source, output=output)
+def _spread(
+    store: ObjectStore, request: AssociateRequest, tasks: Sequence[Task], way: _Way
+) -> Generator[Written, None, None]:
+    if request.processes > 1 and len(tasks) > 1 and way.opener:
+        yield from processes.spread(tasks, min(request.processes, len(tasks)), way.opener)
+    else:
+        yield from (write(store, task) for task in tasks)
 
 
-def _part_uri(request: AssociateRequest, number: int) -> S3Uri:
-    return request.output / f"part-{number:05d}.{request.format}"
+def _told(tasks: Sequence[Task], written: Generator[Written, None, None], way: _Way) -> Iterator[Written]:
+    total, done = sum(task.pair.answers.size for task in tasks), 0
+    # When this is left nothing is written any more.
+    with closing(written):
+        for task, one in zip(tasks, written, strict=True):
+            done += task.pair.answers.size
+            if way.progress:
+                way.progress(done, total)
+            yield one
 
 
-def _typed(pair: Pair, before: int, answers: pa.RecordBatch, kinds: Mapping[str, str]) -> list[Any]:
-    columns = [held(answers.column(name), kind) for name, kind in kinds.items()]
-    if all(column is not None for column in columns):
-        return columns
-    needed = {
-        name: narrowest(answers.column(name), kind)
-        for (name, kind), column in zip(kinds.items(), columns, strict=True)
-        if column is None
-    }
-    name = next(iter(needed))
-    index, value = first_beyond(answers.column(name), kinds[name])
-    raise TypeTooNarrow(str(pair.answers.uri), f"{name} = {value!r} is no {kinds[name]}", before + index + 1, needed)
-
-
-def _manifest(request: AssociateRequest, columns: Columns, parts: tuple[Part, ...]) -> AssociatedManifest:
+def _table(request: AssociateRequest, work: str, columns: Columns, written: Sequence[Written]) -> AssociatedManifest:
     return AssociatedManifest(
         job_name=request.result.job_name,
         format=request.format,
         columns={field.name: str(field.type) for field in columns.schema},
-        predictions=columns.reading.predictions,
-        parts=parts,
+        predictions=columns.predictions,
+        parts=tuple(part for one in written for part in one.parts),
+        partition_by=request.partition_by,
+        dead_letters=tuple(part for one in written for part in one.dead),
+        work=work,
     )

@@ -10,7 +10,6 @@ truth values are bool, bytes binary. Where kinds meet in one column it is string
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -36,32 +35,24 @@ _ORDER: Mapping[pa.DataType, tuple[str, ...]] = {
 
 def arrow_type(kind: str) -> pa.DataType:
     """Give the Arrow type of a kind of column."""
-    return pa.string() if kind == JSON else pa.type_for_alias(kind)
-
-
-def type_of(kind: str) -> pa.DataType:
-    """Give Arrow's type of a kind; JSON is text."""
     known: Any = pa.type_for_alias
     return pa.string() if kind == JSON else known(kind)
 
 
 def held(column: Any, kind: str) -> Any:
-    """Give a column in a type that was found for it, None if that does not hold every value."""
-    if pa.types.is_string(column.type) and kind in _HOLD:
+    """Give a column in a type, None if it does not hold every value."""
+    if kind not in TYPES:
+        return _given(column, kind)
+    if column.type == WRITTEN:
         return _HOLD[kind](column)
-    if column.type == type_of(kind):
-        return column
-    if pa.types.is_null(column.type):
-        return pa.nulls(len(column), type_of(kind))
-    return _cast(column, pa.string()) if kind == "string" else None
+    if kind not in _ORDER[column.type] or column.type == arrow_type(kind):
+        return column if kind in _ORDER[column.type] else None
+    return column.cast(WRITTEN).cast(arrow_type(kind))
 
 
 def taken(column: Any, kind: str) -> Any:
     """Give a column in a type that was asked for, None if some value is not of it. Texts are read as that type."""
-    text = column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
-    if not pa.types.is_string(text.type) or kind in _HOLD:
-        return held(text, "string" if kind == JSON else kind)
-    return text if kind == JSON else _cast(blanks_as_nulls(text), type_of(kind))
+    return held(column.cast(WRITTEN) if column.type == TEXT else column, kind)
 
 
 def narrowest(column: Any, at_least: str) -> str:
@@ -130,7 +121,8 @@ def _truths(column: Any) -> Any:
     """Read truth values, which a column of text has only where it is said to."""
     filled = blanks_as_nulls(column)
     words = pc.utf8_lower(filled)
-    return _cast(words, pa.bool_()) if pc.all(pc.match_substring_regex(words, "^(true|false)$")).as_py() else None
+    is_other = pc.all(pc.match_substring_regex(words, "^(true|false)$")).as_py() is False
+    return None if is_other else _cast(words, pa.bool_())
 
 
 def _given(column: Any, kind: str) -> Any:

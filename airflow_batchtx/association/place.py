@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from airflow_batchtx.association.partitions import folder_pattern
 from airflow_batchtx.association.request import AssociateRequest, inside_each_other, reads_manifest
-from airflow_batchtx.errors import InvalidInput, MalformedRecord, Problem, refuse
-from airflow_batchtx.spec.associated import PartsAhead, listed_parts
+from airflow_batchtx.errors import InvalidInput, MalformedRecord, ObjectNotFound, Problem, refuse
+from airflow_batchtx.spec.associated import PartsAhead
 from airflow_batchtx.spec.manifest import PreparedManifest
 from airflow_batchtx.spec.record import Record
 from airflow_batchtx.spec.uri import S3Uri
@@ -17,64 +19,125 @@ from airflow_batchtx.storage.port import ObjectStore
 
 # How many objects in the way are named.
 MOST = 10
-_PART = re.compile(r"part-\d{5,}\.(parquet|csv)")
+_PART = r"part-\d{5,}\.(parquet|csv|jsonl)"
+# What associate tasks write, by its path below the table's prefix; folders of partitions may stand before a part.
+_FLAT = re.compile(rf"{_PART}|_dead_letters/part-\d{{5,}}\.parquet|_shares/\d{{5}}-of-\d{{5}}\.json")
+_OURS = re.compile(rf"(?:[^/=]+=[^/]*/)+{_PART}|{_FLAT.pattern}")
 _REMEDY = "Move or delete it if nobody needs it, or choose a prefix that belongs to this task."
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A prefix whose parts are all of an associate task. `parts` are those that it had and those that it gets."""
+    """A prefix whose parts are all of an associate task.
+
+    `parts` are those that it had and those that it gets. Below folders of the columns of a member of `partitions` all
+    parts are ours: how many there will be, and where, is not known before.
+    """
 
     request: AssociateRequest
     parts: frozenset[S3Uri]
+    partitions: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def dead(self) -> frozenset[S3Uri]:
+        """The dead letters among the parts."""
+        return frozenset(uri for uri in self.parts if self.request.dead_letters.covers(uri))
 
     def announce(self, store: ObjectStore) -> None:
         """Say which parts are ours, before anything is touched."""
-        ahead = PartsAhead(job_name=self.request.result.job_name, parts=tuple(sorted(map(str, self.parts))))
-        store.put(self.request.ahead, ahead.to_json(), content_type="application/json")
+        self._say(store, self.parts)
 
-    def empty(self, store: ObjectStore) -> None:
-        """Take away what an earlier run left, its `_SUCCESS` first."""
+    def owns(self, uri: S3Uri) -> bool:
+        """Tell whether an object is one of our parts."""
+        return uri in self.parts or any(_is_parted(self.request, uri, by) for by in self.partitions)
+
+    def open(self, store: ObjectStore) -> None:
+        """Say that the table is not whole."""
         store.delete([self.request.success])
         store.delete([self.request.manifest])
-        store.delete([found.uri for found in store.objects(self.request.output) if found.uri in self.parts])
+
+    def sweep(self, store: ObjectStore, *, but: frozenset[S3Uri] = frozenset()) -> None:
+        """Take away all parts but these."""
+        below = store.objects(self.request.output)
+        store.delete([found.uri for found in below if self.owns(found.uri) and found.uri not in but])
 
     def end(self, store: ObjectStore) -> None:
         """Take back what was said ahead: the manifest, which is there by now, says it."""
         store.delete([self.request.ahead])
 
-    def leave(self, store: ObjectStore) -> None:
-        """Take away everything that is ours; while anything is left, it is known for ours."""
-        self.empty(store)
-        self.end(store)
+    def leave(self, store: ObjectStore, *, but: frozenset[S3Uri] = frozenset()) -> None:
+        """Take away everything that is ours but these; while anything is left, it is known for ours."""
+        self.open(store)
+        self.sweep(store, but=but)
+        if but:
+            self._say(store, but)
+        else:
+            self.end(store)
+
+    def _say(self, store: ObjectStore, parts: frozenset[S3Uri]) -> None:
+        ahead = PartsAhead(
+            job_name=self.request.result.job_name,
+            parts=tuple(sorted(map(str, parts))),
+            partitions=tuple(sorted(self.partitions)),
+        )
+        store.put(self.request.ahead, ahead.to_json(), content_type="application/json")
 
 
 def claimed(store: ObjectStore, request: AssociateRequest, planned: frozenset[S3Uri]) -> Place:
     """Prove that everything that would be replaced is ours; InvalidInput names what stands in the way."""
     ours = {request.manifest, request.ahead, request.success}
-    below = (found.uri for found in store.objects(request.output))
-    standing = [uri for uri in below if uri in ours or _is_part(request, uri)]
-    lists = [_listed(store, uri) for uri in (request.manifest, request.ahead) if uri in standing]
+    standing = [
+        found.uri for found in store.objects(request.output) if found.uri in ours or _would_be_ours(request, found.uri)
+    ]
+    lists = list(_lists(store, request, frozenset(standing)))
+    told = [one for one in lists if one is not None]
     # Addresses elsewhere prove nothing: a copied manifest lists its original's parts.
-    parts = frozenset(uri for listed in lists for uri in listed or () if _is_part(request, uri))
-    known = parts | (ours if lists and None not in lists else frozenset())
-    strangers = (uri for uri in standing if uri not in known)
+    parts = frozenset(uri for one in told for uri in map(S3Uri.parse, one.parts) if _is_ours(request, uri))
+    place = Place(request, parts, frozenset(by for one in told for by in one.partitions))
+    known = ours if lists and None not in lists else frozenset()
+    strangers = (uri for uri in standing if uri not in known and not place.owns(uri))
     problems = [Problem("output", str(uri), "is there, and no associate task wrote it", _REMEDY) for uri in strangers]
     refuse(InvalidInput, "associate", problems[:MOST])
-    return Place(request, parts | planned)
+    parted = {request.partition_by} if request.partition_by else set()
+    return Place(request, place.parts | planned, place.partitions | parted)
 
 
-def _listed(store: ObjectStore, uri: S3Uri) -> frozenset[S3Uri] | None:
-    """Read the parts that an earlier run says it wrote, None where this is no word of ours."""
+def _lists(store: ObjectStore, request: AssociateRequest, standing: frozenset[S3Uri]) -> Iterator[PartsAhead | None]:
+    """Yield what earlier runs say that they wrote, None for what is no word of ours."""
+    # Another share may open or close the table meanwhile: it puts the one object before it takes away the other.
+    for uri in (request.manifest, request.ahead, request.manifest):
+        if uri in standing or request.share:
+            with suppress(ObjectNotFound):
+                yield _listed(store, uri)
+
+
+def _listed(store: ObjectStore, uri: S3Uri) -> PartsAhead | None:
     try:
-        return frozenset(map(S3Uri.parse, listed_parts(store.get(uri))))
+        told = PartsAhead.read(store.get(uri))
+        return told if all(map(S3Uri.parse, told.parts)) else None
     except (MalformedRecord, ValueError):
         return None
 
 
-def _is_part(request: AssociateRequest, uri: S3Uri) -> bool:
-    folder = request.output
-    return folder.covers(uri) and _PART.fullmatch(uri.key[len(folder.key) :]) is not None
+def _would_be_ours(request: AssociateRequest, uri: S3Uri) -> bool:
+    """Tell whether a reader of the table would take an object for a part of it."""
+    if _FLAT.fullmatch(_path(request, uri)):
+        return True
+    return bool(request.partition_by) and _is_parted(request, uri, request.partition_by)
+
+
+def _is_ours(request: AssociateRequest, uri: S3Uri) -> bool:
+    return request.output.covers(uri) and _OURS.fullmatch(_path(request, uri)) is not None
+
+
+def _is_parted(request: AssociateRequest, uri: S3Uri, by: tuple[str, ...]) -> bool:
+    path = _path(request, uri)
+    found = folder_pattern(by).match(path) if request.output.covers(uri) else None
+    return found is not None and re.fullmatch(_PART, path[found.end() :]) is not None
+
+
+def _path(request: AssociateRequest, uri: S3Uri) -> str:
+    return uri.key[len(request.output.key) :]
 
 
 def refuse_overlaps(request: AssociateRequest, prepared: PreparedManifest | None, record: Record | None) -> None:

@@ -52,9 +52,9 @@ def by_record(
 ) -> tuple[Pair, ...]:
     """Give every input object with its output, whichever attempt wrote it, in the order of the input.
 
-    OutputMissing names all inputs without one, unless not `all_answered` need to be; StaleOutput all outputs that are not those on record, or that answer an
-    input which has changed: by sha256 where a prepare task told it, however often it ran, else by ETag and size.
-    AssociationError says that prepare lists other shards than the job read.
+    OutputMissing names all inputs without one, unless they need not be `all_answered`; StaleOutput all outputs that are
+    not those on record, or that answer an input which has changed: by sha256 where a prepare task told it, however
+    often it ran, else by ETag and size. AssociationError says that prepare lists other shards than the job read.
     """
     wanted = _wanted(result, record, manifest)
     targets = {one.target for one in wanted}
@@ -64,7 +64,11 @@ def by_record(
     if all_answered:
         refuse_missing([(one.source, one.target) for one in wanted if _is_missing(one, found)], len(wanted))
     _refuse_stale(
-        [one.answered for one in wanted if one.target in there and not _looks_as(found[one.target], one.answered.state)],
+        [
+            one.answered
+            for one in wanted
+            if one.target in there and not _looks_as(found[one.target], one.answered.state)
+        ],
         f"is not the output that job {record.job_name} has on record for {{input}}: it was written anew since",
     )
     _refuse_stale(

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_batchtx.association import writing
 from airflow_batchtx.errors import InvalidInput, InvalidJsonPath, Problem, refuse
 from airflow_batchtx.records import jsonpath
 from airflow_batchtx.spec import options
+from airflow_batchtx.spec.allowance import Allowance
 from airflow_batchtx.spec.enums import JobStatus, SplitType
 from airflow_batchtx.spec.options import Option, read_options
 from airflow_batchtx.spec.result import TransformResult
+from airflow_batchtx.spec.share import Share
 from airflow_batchtx.spec.uri import S3Uri
 
-FORMATS = ("parquet", "csv")
 # Arrow's names, from the narrowest type to the one that holds everything; a column's type is found among these.
 TYPES = ("int64", "double", "bool", "string", "binary")
 # Types that a column has only where it is given one: compact JSON of whatever it holds, and what Arrow can cast to.
@@ -30,7 +32,6 @@ class AssociateRequest:
     """Which job's answers become which table.
 
     `result` is what a transform task returned, or what is known of a job by its name or of no job at all (see `read`).
-    `format` is "parquet" or "csv".
     `predictions`: the model's columns by name, each with its Arrow type (or "json" for compact JSON text), or None for
     the narrowest of int64, double, bool, string and binary that holds every value of the job. None altogether: members
     of JSON objects by their names, else `prediction` where the model gives one column, or `prediction_0`,
@@ -41,6 +42,13 @@ class AssociateRequest:
     `input_columns`: the cells of CSV input without a header, or members of JSON Lines input, that stand beside the
     predictions where the input was not prepared; None for `input_object` and `record`, the place of a row.
     `key`: a column of the rows that the answers have as well; then each row gets the answer with its key.
+
+    `format` is "parquet", "csv" or "jsonlines". `partition_by`: columns that stand in the names of folders.
+    `error_member`: the member of JSON answers, or the column of `predictions`, that says of a record why it was
+    refused; such rows are dead letters, and it is no column of the table. `on_missing`: "dead_letter" for the rows of
+    inputs without output, where the job has a record. `max_dead`: how many dead letters there may be, and whether
+    predictions that are not of a given type are among them.
+    `processes` write at once. `share`: this task writes one of several shares; the last of them makes the table whole.
     """
 
     result: TransformResult
@@ -50,6 +58,12 @@ class AssociateRequest:
     answer: str | None = None
     input_columns: tuple[str, ...] | None = None
     key: str | None = None
+    partition_by: tuple[str, ...] = ()
+    error_member: str | None = None
+    on_missing: str = writing.FAIL
+    max_dead: Allowance = writing.NONE
+    processes: int = 1
+    share: Share | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> AssociateRequest:
@@ -79,6 +93,16 @@ class AssociateRequest:
     def success(self) -> S3Uri:
         """The object that is written last."""
         return self.output / "_SUCCESS"
+
+    @property
+    def dead_letters(self) -> S3Uri:
+        """The folder of the rows that are not in the table."""
+        return self.output / "_dead_letters/"
+
+    @property
+    def shares(self) -> S3Uri:
+        """The folder that tells, while a table is written in shares, which of them are whole."""
+        return self.output / "_shares/"
 
 
 def _result(value: Any) -> TransformResult:
@@ -136,6 +160,11 @@ def _column(value: Any) -> str:
     return value
 
 
+def _split_type(value: Any) -> str | None:
+    """Read how an object is cut; None as a text is AWS's own word."""
+    return None if value in (None, "") else options.one_of([kind.value for kind in SplitType])(value)
+
+
 _TYPE = "Give it as a transform job has it."
 OPTIONS: Mapping[str, Option] = {
     "result": Option(options.optional(_result), "Give the output of a transform task, such as run.output."),
@@ -143,14 +172,14 @@ OPTIONS: Mapping[str, Option] = {
     "input": Option(options.optional(options.uri), "Give the S3 prefix of what a model was sent."),
     "answers": Option(options.optional(options.folder), "Give the S3 prefix of the outputs, which end in .out."),
     "output": Option(options.folder, "Give an S3 prefix for the table, such as s3://bucket/scored/."),
-    "format": Option(options.one_of(FORMATS), "Parquet keeps types; CSV is text."),
     "predictions": Option(options.optional(_predictions), 'Give a name, names, or types: {"score": "double"}.'),
     "answer": Option(options.optional(_answer), "Say which part of the JSON answers a record."),
     "input_columns": Option(options.optional(options.names), "Name the cells of the input, or members of its records."),
     "key": Option(options.optional(_column), "Name a column that rows and answers both have."),
     "content_type": Option(options.optional(options.text), _TYPE),
-    "split_type": Option(options.optional(options.one_of([kind.value for kind in SplitType])), _TYPE),
+    "split_type": Option(_split_type, _TYPE),
     "accept": Option(options.optional(options.text), _TYPE),
+    **writing.OPTIONS,
 }
 # What a job tells by itself, and its result with it.
 SAID_OF_JOB = ("content_type", "split_type", "accept")
@@ -162,7 +191,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the options that are known by now, read; InvalidInput names everything that is wrong with them."""
     given = {name: values[name] for name in OPTIONS if name in values}
     known, wrong = read_options({name: OPTIONS[name] for name in given}, given)
-    refuse(InvalidInput, "associate", [*wrong, *_ways(given, known), *_overlaps(known)])
+    refuse(InvalidInput, "associate", [*wrong, *_ways(given, known), *writing.unfit(known), *_overlaps(known)])
     return known
 
 
@@ -172,8 +201,8 @@ def _ways(given: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Proble
     if sum(bool(named & set(way)) for way in WAYS) != 1:
         rule = f"is one of three ways to name answers, of which {len(named) or 'none'} are given"
         yield Problem("result", sorted(named), rule, "Give result=, or job_name=, or input= and answers=.")
-    elif len(named & set(WAYS[-1])) == 1:
-        yield Problem(*named, None, "is only half of what is needed", "Give input= and answers=.")
+    elif len(half := named & set(WAYS[-1])) == 1:
+        yield Problem(half.pop(), None, "is only half of what is needed", "Give input= and answers=.")
 
 
 def _unresolved(known: Mapping[str, Any]) -> Iterator[Problem]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from airflow_batchtx.errors import InvalidInput, Problem, refuse
 from airflow_batchtx.hooks.current import CurrentHook
+from airflow_batchtx.storage.recipe import StoreRecipe
 from airflow_batchtx.storage.s3 import S3Store
 
 
@@ -20,6 +21,20 @@ class StorageHook(CurrentHook):
         """Give an ObjectStore, each call over the client as it is then; `extra_args` go with those that know them."""
         refuse_keys("Extra arguments for S3", extra_args or {})
         return S3Store(self.current, extra_args=extra_args)
+
+    def opener(self, *, extra_args: Mapping[str, Any] | None = None) -> Callable[[], StoreRecipe]:
+        """Give what tells, each time it is asked, how another process opens the same store as it is then."""
+
+        def recipe() -> StoreRecipe:
+            return StoreRecipe.of(
+                self.client,
+                self.get_credentials(),
+                endpoint_url=self.conn_config.get_service_endpoint_url("s3"),
+                verify=self.verify,
+                extra_args=extra_args,
+            )
+
+        return recipe
 
 
 def refuse_keys(subject: str, extra_args: Mapping[str, Any]) -> None:

@@ -1,0 +1,94 @@
+"""Writes what is to be written of one pair: its rows of the table, and its dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from airflow_batchtx.association import dead_letters, pasting, typed_cells
+from airflow_batchtx.association.columns import Columns
+from airflow_batchtx.association.dead_letters import DeadLetters
+from airflow_batchtx.association.fitting import Fitting
+from airflow_batchtx.association.pairing import Pair
+from airflow_batchtx.association.partitions import PartitionedWriter
+from airflow_batchtx.association.reading import answered
+from airflow_batchtx.association.request import AssociateRequest
+from airflow_batchtx.association.table import Layout, PartWriter, TableWriter
+from airflow_batchtx.errors import AssociationError, MalformedRecord
+from airflow_batchtx.spec.associated import Part
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.tables.sinks import FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One pair of a job, by its number among all of them from 0, and the table that its rows belong to."""
+
+    request: AssociateRequest
+    number: int
+    pair: Pair
+    columns: Columns
+
+
+class Written(NamedTuple):
+    """The objects that hold a pair's rows, and its dead ones."""
+
+    parts: tuple[Part, ...] = ()
+    dead: tuple[Part, ...] = ()
+
+
+def part_uri(request: AssociateRequest, number: int) -> S3Uri:
+    """Address the part of a pair, in a table that is not parted by columns."""
+    return request.output / f"{_name(number)}.{FORMATS[request.format].ending}"
+
+
+def dead_uri(request: AssociateRequest, number: int) -> S3Uri:
+    """Address the dead letters of a pair."""
+    return request.dead_letters / f"{_name(number)}.{FORMATS[dead_letters.FORMAT].ending}"
+
+
+def write(store: ObjectStore, task: Task) -> Written:
+    """Write the rows of a pair, each beside its answer, and those that have none; what is wrong with them is raised."""
+    request, columns, pair = task.request, task.columns, task.pair
+    layout = Layout(store, request.output, _name(task.number), request.format, pair)
+    is_quick = not (pair.unanswered or pair.others)
+    if is_quick and (quick := pasting.pasted(request, layout, columns) or _typed(request, layout, columns)):
+        return Written(quick)
+    beside = Layout(store, request.dead_letters, _name(task.number), dead_letters.FORMAT, pair)
+    fitting = Fitting(request, pair, columns)
+    with _table(request, layout, columns) as table, DeadLetters(beside, columns.dead) as dead:
+        for batch in dead_letters.unanswered(store, pair, columns.reading) if pair.unanswered else ():
+            dead.write(batch)
+        for joined in () if pair.unanswered else answered(store, pair, columns.reading):
+            rows, buried = fitting(joined)
+            table.write(rows)
+            for batch in buried:
+                dead.write(batch)
+    return Written(table.parts, dead.parts)
+
+
+def _typed(request: AssociateRequest, layout: Layout, columns: Columns) -> tuple[Part, ...]:
+    """Write a pair's part out of cells that were never text, if that can be done; else nothing is written."""
+    if request.format == "jsonlines" or not typed_cells.may_be(columns):
+        return ()
+    try:
+        with _table(request, layout, columns) as table:
+            for rows in typed_cells.rows(layout.store, layout.pair, columns):
+                table.write(rows)
+    except (MalformedRecord, AssociationError, pa.ArrowInvalid):
+        # What is wrong, if anything, is found when the cells are read as text.
+        return ()
+    return table.parts
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05d}"
+
+
+def _table(request: AssociateRequest, layout: Layout, columns: Columns) -> TableWriter:
+    if request.partition_by:
+        return PartitionedWriter(layout, columns.schema, request.partition_by)
+    return PartWriter(layout, columns.schema)
