@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias
 
 import pyarrow as pa
 
-from airflow_batchtx.preparation.request import PrepareRequest
-from airflow_batchtx.preparation.rows import Rows, lines
+from airflow_batchtx.planning.sharding import Sharding
+from airflow_batchtx.preparation.rows import Rows
 
-Text: TypeAlias = "pa.Buffer | bytes"
+# Lines, each with its end.
+Text: TypeAlias = "pa.Buffer | memoryview"
+Write: TypeAlias = Callable[[Rows], pa.Buffer]
 # Batches that are written to text at once, beside the reading of the next.
 WRITERS = 2
 
@@ -31,13 +34,13 @@ class Piece:
 Cuts = Iterable[tuple[bool, Rows]]
 
 
-def numbered(parts: Iterable[Rows], total: int, request: PrepareRequest) -> Iterator[tuple[int, Piece]]:
+def numbered(parts: Iterable[Rows], total: int, sharding: Sharding, write: Write) -> Iterator[tuple[int, Piece]]:
     """Give each piece the number of its shard, from 0; `total` is the size of the source in bytes."""
     number = filled = 0
-    for cut, part, text in _written(_by_rows(_by_share(parts, total, request.min_shards), request.shard_rows)):
+    for cut, part, text in _written(_by_rows(_by_share(parts, total, sharding.min_shards), sharding.shard_rows), write):
         due = cut
-        for piece in _pieces(part, text, request.shard_bytes):
-            if filled and (due or filled + len(piece.lines) > request.shard_bytes):
+        for piece in _pieces(part, text, sharding.shard_bytes):
+            if filled and (due or filled + len(piece.lines) > sharding.shard_bytes):
                 number, filled = number + 1, 0
             filled, due = filled + len(piece.lines), False
             yield number, piece
@@ -68,19 +71,19 @@ def _by_rows(cuts: Cuts, most: int | None) -> Iterator[tuple[bool, Rows]]:
             count, start, due = count + stop - start, stop, False
 
 
-def _written(cuts: Cuts) -> Iterator[tuple[bool, Rows, Text]]:
+def _written(cuts: Cuts, write: Write) -> Iterator[tuple[bool, Rows, Text]]:
     """Write rows to text, a few batches ahead, in order: Arrow does it without Python's lock."""
-    pending: deque[tuple[bool, Rows, Future[Text]]] = deque()
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="csv-text") as pool:
+    pending: deque[tuple[bool, Rows, Future[pa.Buffer]]] = deque()
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="lines") as pool:
         for cut, part in cuts:
-            pending.append((cut, part, pool.submit(lines, part)))
+            pending.append((cut, part, pool.submit(write, part)))
             if len(pending) > WRITERS:
                 yield _first(pending)
         while pending:
             yield _first(pending)
 
 
-def _first(pending: deque[tuple[bool, Rows, Future[Text]]]) -> tuple[bool, Rows, Text]:
+def _first(pending: deque[tuple[bool, Rows, Future[pa.Buffer]]]) -> tuple[bool, Rows, Text]:
     cut, part, text = pending.popleft()
     return cut, part, text.result()
 
@@ -90,6 +93,15 @@ def _pieces(part: Rows, text: Text, most: int) -> Iterator[Piece]:
     if len(text) <= most or len(part) == 1:
         yield Piece(len(part), text, part.kept)
         return
+    ends = (0, *accumulate(map(len, bytes(text).splitlines(keepends=True))))
+    yield from _halves(part, memoryview(text), ends, most)
+
+
+def _halves(part: Rows, text: memoryview, ends: Sequence[int], most: int) -> Iterator[Piece]:
+    """Halve rows, whose lines end at so many bytes of `text`, until they are few enough."""
+    if ends[-1] - ends[0] <= most or len(part) == 1:
+        yield Piece(len(part), text[ends[0] : ends[-1]], part.kept)
+        return
     middle = len(part) // 2
-    for half in (part.slice(0, middle), part.slice(middle, len(part))):
-        yield from _pieces(half, lines(half), most)
+    yield from _halves(part.slice(0, middle), text, ends[: middle + 1], most)
+    yield from _halves(part.slice(middle, len(part)), text, ends[middle:], most)
