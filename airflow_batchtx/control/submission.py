@@ -19,9 +19,13 @@ from airflow_batchtx.errors import (
     JobCapacityError,
     JobConflict,
     JobNotFound,
+    ModelCallRefused,
     Postponed,
     QuotaExceeded,
+    ServiceUnavailable,
+    StorageError,
     Throttled,
+    WaitInterrupted,
 )
 from airflow_batchtx.planning.decision import Decision, Situation, Step, decide
 from airflow_batchtx.planning.work import differences
@@ -31,13 +35,16 @@ from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.intent import Intent
 from airflow_batchtx.spec.lifecycle import failure
 from airflow_batchtx.spec.members import BY_NAME
-from airflow_batchtx.spec.policy import OnQuota, OnStopped, Policy, Verify
+from airflow_batchtx.spec.policy import OnChanged, OnQuota, OnStopped, Policy, Verify
 from airflow_batchtx.spec.uri import S3Uri
 
 log = logging.getLogger(__name__)
 
-# How often the search for a job begins anew because a twin of this process was quicker.
+# How often the search for a job begins anew because a twin of this process was quicker, after pauses that double from
+# one second on: SageMaker may know that a name is taken before it describes the job.
 _RACES = 5
+# What only tells that something cannot be seen just now.
+_UNSEEN = (ModelCallRefused, ServiceUnavailable, StorageError, WaitInterrupted)
 
 INSTANCE_TYPE, OUTPUT = BY_NAME["instance_type"].path, BY_NAME["output"].path
 
@@ -50,9 +57,10 @@ def start(services: Services, assignment: Assignment) -> Started:
     """
     submission = Submission(services, assignment, Ledger(services.store, assignment.control))
     with postponing(assignment.name(1), assignment.policy):
-        for _ in range(_RACES):
+        for race in range(_RACES):
             if started := submission.started():
                 return started
+            services.sleep(2.0**race)
     raise JobConflict(assignment.name(1), "other processes keep making and ending jobs of this work")
 
 
@@ -145,13 +153,17 @@ class Submission:
         return drafted(self.services, mine.request, mine.prepared, mine.policy)
 
     def _comparable(self, last: _Attempt) -> tuple[Draft | None, BatchTransformError | None]:
-        """Look at what the job would do now. Where that cannot be seen, there may be no need of another job."""
+        """Look at what the job would do now. Where that cannot be seen, there may be no need of another job.
+
+        Nothing is stopped or refused for want of a look: the error is raised, for another try to look again.
+        """
         try:
             return self._draft(), None
         except BatchTransformError as error:
-            if last.status in (JobStatus.IN_PROGRESS, JobStatus.COMPLETED):
-                return None, error
-            raise
+            unsure = isinstance(error, _UNSEEN) and self.assignment.policy.on_changed is not OnChanged.ADOPT
+            if unsure or last.status not in (JobStatus.IN_PROGRESS, JobStatus.COMPLETED):
+                raise
+            return None, error
 
     def _situation(self, last: _Attempt, draft: Draft | None) -> Situation:
         if last.intent is None:

@@ -20,6 +20,7 @@ from airflow_batchtx.errors import (
     EmptyInput,
     InvalidJob,
     JobConflict,
+    ModelCallRefused,
     ModelNotFound,
     OutputIncomplete,
     Postponed,
@@ -300,6 +301,44 @@ class TestALaterTry:
         assert started.job_name == f"{NAME}-2"
         assert world.stopped == [NAME]
         assert len(intent_of(world, f"{NAME}-2").objects) == 4
+
+    @pytest.mark.parametrize("policy", [OnChanged.REPLACE, OnChanged.FAIL])
+    @pytest.mark.parametrize("end", ["InProgress", "Completed"])
+    @pytest.mark.parametrize("code", ["AccessDeniedException", "InternalFailure"])
+    def test_takes_nothing_for_changed_that_cannot_be_seen(self, code: str, end: str, policy: OnChanged) -> None:
+        world = World(life=("InProgress", end))
+        start(world.services, assignment())
+        world.batch.lives[NAME] = [end]
+        world.batch.trouble["DescribeModel"] = [refusal("DescribeModel", code)]
+        with pytest.raises((ModelCallRefused, ServiceUnavailable)):
+            start(world.services, assignment(on_changed=policy))
+
+        assert (world.created, world.stopped) == ([NAME], [])
+        again = start(world.services, assignment(on_changed=policy))
+        assert again.origin is (Origin.ADOPTED if end == "InProgress" else Origin.REUSED)
+
+    def test_takes_an_input_that_is_gone_for_changed(self) -> None:
+        world = World(life=FOREVER)
+        start(world.services, assignment())
+        world.store.delete([S3Uri("b", f"in/{name}.csv") for name in "abc"])
+        with pytest.raises(EmptyInput):
+            start(world.services, assignment(on_changed=OnChanged.REPLACE))
+        assert world.stopped == [NAME]
+
+    def test_waits_for_a_job_that_is_not_described_yet_though_its_name_is_taken(self) -> None:
+        world = World(life=FOREVER)
+        start(world.services, assignment())
+        describe, shown = world.batch.describe_transform_job, world.now + 5
+
+        def late(**request: Any) -> dict[str, Any]:
+            if world.now < shown:
+                raise refusal("DescribeTransformJob", "ValidationException", "Could not find requested job")
+            return describe(**request)
+
+        world.batch.describe_transform_job = late  # type: ignore[method-assign]
+        started = start(world.services, assignment())
+
+        assert (started.job_name, started.origin) == (NAME, Origin.ADOPTED)
 
     def test_leaves_a_changed_job_alone_where_it_is_told_to_fail(self) -> None:
         world = World(life=FOREVER)
