@@ -58,15 +58,14 @@ def write(store: ObjectStore, task: Task) -> Written:
     if is_quick and (quick := pasting.pasted(request, layout, columns) or _typed(request, layout, columns)):
         return Written(quick)
     beside = Layout(store, request.dead_letters, _name(task.number), dead_letters.FORMAT, pair)
-    fitting = Fitting(request, pair, columns)
     with _table(request, layout, columns) as table, DeadLetters(beside, columns.dead) as dead:
         for batch in dead_letters.unanswered(store, pair, columns.reading) if pair.unanswered else ():
             dead.write(batch)
-        for joined in () if pair.unanswered else answered(store, pair, columns.reading):
-            rows, buried = fitting(joined)
-            table.write(rows)
-            for batch in buried:
-                dead.write(batch)
+        for member in () if pair.unanswered else pair.members:
+            for rows, buried in map(Fitting(request, member, columns), answered(store, member, columns.reading)):
+                table.write(rows)
+                for batch in buried:
+                    dead.write(batch)
     return Written(table.parts, dead.parts)
 
 
