@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 
-from airflow_batchtx.errors import InvalidData, MalformedRecord, ObjectNotFound, Problem, refuse
+from airflow_batchtx.errors import (
+    InvalidData,
+    MalformedRecord,
+    ObjectNotFound,
+    Problem,
+    TooManyQuarantined,
+    refuse,
+)
+from airflow_batchtx.preparation import objects, quarantine
 from airflow_batchtx.preparation.cutting import numbered
+from airflow_batchtx.preparation.query import Query
 from airflow_batchtx.preparation.request import PrepareRequest
-from airflow_batchtx.preparation.rows import rows
-from airflow_batchtx.preparation.shards import CONTENT_TYPE, write_shards
+from airflow_batchtx.preparation.rows import Progress, lines, rows
+from airflow_batchtx.preparation.shards import write_shards
+from airflow_batchtx.preparation.sizing import sized
 from airflow_batchtx.preparation.source import Plan, plan
 from airflow_batchtx.spec.enums import AssembleWith, SplitType
-from airflow_batchtx.spec.manifest import PreparedManifest, Shard, SourceObject
+from airflow_batchtx.spec.manifest import PreparedManifest, SourceObject
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
@@ -24,35 +35,52 @@ log = logging.getLogger(__name__)
 # How many objects in the way are named.
 MOST = 10
 # What shards and their kept columns are named, by the folder that they lie in and nothing else does.
-_SHARD = {"shards/": re.compile(r"part-\d{5,}\.csv"), "kept/": re.compile(r"part-\d{5,}\.parquet")}
+_SHARD = {"shards/": re.compile(r"part-\d{5,}\.(csv|jsonl)"), "kept/": re.compile(r"part-\d{5,}\.parquet")}
+_ASIDE = {"quarantine/": re.compile(r"part-\d{5,}\.parquet")}
+_OURS = {**_SHARD, **_ASIDE}
 
 
-def prepare(store: ObjectStore, request: PrepareRequest) -> PreparedInput:
-    """Write headerless CSV shards below `<output>/shards/`, kept columns below `<output>/kept/`, the manifest last.
+def prepare(
+    store: ObjectStore, request: PrepareRequest, *, query: Query | None = None, progress: Progress | None = None
+) -> PreparedInput:
+    """Write headerless shards below `<output>/shards/`, kept columns below `<output>/kept/`, the manifest last.
 
-    The same source gives the same bytes. The manifest of an earlier run goes first and its shards with it, so what has
-    a manifest is always whole; after an error nothing is left. InvalidData names everything that is wrong with the
-    source, InvalidInput what is wrong with the request. Memory does not grow with the data.
+    Objects that are sent whole stay where they are: they are the shards. The same source gives the same bytes. The
+    manifest of an earlier run goes first and its shards with it, so what has a manifest is always whole; after an error
+    nothing is left. InvalidData names everything that is wrong with the source, InvalidInput what is wrong with the
+    request. Memory does not grow with the data.
+
+    Rows that cannot be prepared are set aside below `<output>/quarantine/`, if the request allows for some. Those stay
+    after TooManyQuarantined. `query` is that of a request for one. `progress` is told how much of the source is read,
+    and how much there is: bytes, but for a query.
     """
-    planned = plan(store, request)
+    write = _objects(store, request) if request.whole else _rows(store, request, query, progress)
     refuse(InvalidData, "prepare", islice(_strangers(store, request), MOST))
     clear(store, request)
     try:
-        shards = tuple(_shards(store, request, planned))
-        manifest = _manifest(request, planned, shards)
+        manifest = write()
         refuse(InvalidData, "prepare", _nothing(request, manifest))
         store.put(request.manifest, manifest.to_json(), content_type="application/json")
+    except TooManyQuarantined:
+        _take_away(store, request, _SHARD)
+        raise
     except BaseException:
         clear(store, request)
         raise
-    log.info("%d rows are %d shards below %s", manifest.rows, len(shards), request.shards)
+    log.info("%d rows are %d shards below %s", manifest.rows, len(manifest.shards), manifest.input)
     return _prepared(request, manifest)
 
 
 def clear(store: ObjectStore, request: PrepareRequest) -> None:
     """Take away what a run wrote below the output, its manifest first."""
     store.delete([request.manifest])
-    store.delete([uri for folder in _SHARD for uri in _below(store, request, folder) if _is_ours(request, folder, uri)])
+    _take_away(store, request, _OURS)
+
+
+def _take_away(store: ObjectStore, request: PrepareRequest, folders: Iterable[str]) -> None:
+    store.delete(
+        [uri for folder in folders for uri in _below(store, request, folder) if _is_ours(request, folder, uri)]
+    )
 
 
 def _below(store: ObjectStore, request: PrepareRequest, folder: str) -> Iterator[S3Uri]:
@@ -61,13 +89,13 @@ def _below(store: ObjectStore, request: PrepareRequest, folder: str) -> Iterator
 
 def _is_ours(request: PrepareRequest, folder: str, uri: S3Uri) -> bool:
     """Tell by the whole path below the folder, which belongs to this task."""
-    return _SHARD[folder].fullmatch(uri.key[len((request.output / folder).key) :]) is not None
+    return _OURS[folder].fullmatch(uri.key[len((request.output / folder).key) :]) is not None
 
 
 def _strangers(store: ObjectStore, request: PrepareRequest) -> Iterator[Problem]:
     """Find objects that a transform of the shards would take for shards, and a manifest of somebody else."""
     remedy = "Take it away, or choose an output prefix that belongs to this task."
-    for folder in _SHARD:
+    for folder in _OURS:
         for uri in _below(store, request, folder):
             if not _is_ours(request, folder, uri):
                 yield Problem("output", str(uri), "is there already, and no prepare task wrote it", remedy)
@@ -81,19 +109,35 @@ def _strangers(store: ObjectStore, request: PrepareRequest) -> Iterator[Problem]
 
 def _nothing(request: PrepareRequest, manifest: PreparedManifest) -> Iterator[Problem]:
     if not manifest.rows:
-        source = [str(uri) for uri in request.source]
-        yield Problem("source", source, "holds no rows", "Check that its data has arrived.")
+        field, value = ("sql", request.sql) if request.sql else ("source", [str(uri) for uri in request.source])
+        yield Problem(field, value, "holds no rows", "Check that its data has arrived.")
 
 
-def _shards(store: ObjectStore, request: PrepareRequest, planned: Plan) -> Iterator[Shard]:
-    total = sum(table.stored.size for table in planned.tables)
-    return write_shards(store, request, planned.kept, numbered(rows(store, planned), total, request))
+# What is written, once all of the source has been looked at.
+Writing = Callable[[], PreparedManifest]
 
 
-def _manifest(request: PrepareRequest, planned: Plan, shards: tuple[Shard, ...]) -> PreparedManifest:
+def _objects(store: ObjectStore, request: PrepareRequest) -> Writing:
+    return partial(objects.listed, store, request, objects.chosen(store, request))
+
+
+def _rows(store: ObjectStore, request: PrepareRequest, query: Query | None, progress: Progress | None) -> Writing:
+    return partial(_cut, store, plan(store, request, query), progress)
+
+
+def _cut(store: ObjectStore, planned: Plan, progress: Progress | None) -> PreparedManifest:
+    request, total, write = planned.request, planned.size, partial(lines, planned.form)
+    with quarantine.opened(store, request) as aside:
+        cuts, parts = sized(rows(store, planned, aside, progress), total, request.wishes, write)
+        for reason in cuts.reasons:
+            log.info("%s", reason)
+        shards = tuple(write_shards(store, request, planned.kept, numbered(parts, total, cuts, write)))
+    aside.judge(sum(shard.rows for shard in shards))
+    if aside.rows:
+        log.warning("%d rows cannot be prepared, and are set aside below %s", aside.rows, request.quarantine)
     return PreparedManifest(
         input=str(request.shards),
-        content_type=CONTENT_TYPE,
+        content_type=request.content_type,
         split_type=SplitType.LINE.value,
         columns=planned.columns,
         kept={field.name: str(field.type) for field in planned.kept},
@@ -102,6 +146,9 @@ def _manifest(request: PrepareRequest, planned: Plan, shards: tuple[Shard, ...])
             for table in planned.tables
         ),
         shards=shards,
+        why=cuts.reasons,
+        quarantined=aside.rows,
+        quarantine=tuple(map(str, aside.places)),
     )
 
 
@@ -111,7 +158,8 @@ def _prepared(request: PrepareRequest, manifest: PreparedManifest) -> PreparedIn
         manifest=str(request.manifest),
         content_type=manifest.content_type,
         split_type=manifest.split_type,
-        assemble_with=AssembleWith.LINE.value,
+        assemble_with=(AssembleWith.NONE if request.whole else AssembleWith.LINE).value,
         shards=len(manifest.shards),
         rows=manifest.rows,
+        quarantined=manifest.quarantined,
     )

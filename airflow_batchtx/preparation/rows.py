@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from itertools import chain, islice
 
 import pyarrow as pa
 
 from airflow_batchtx.errors import InvalidData, MalformedRecord, Problem
-from airflow_batchtx.preparation.source import Plan, SourceTable
+from airflow_batchtx.preparation.columns import Column, converted
+from airflow_batchtx.preparation.forms import Form, Unfit
+from airflow_batchtx.preparation.quarantine import Quarantine, Unprepared, refusing
+from airflow_batchtx.preparation.readers import READERS
+from airflow_batchtx.preparation.source import Plan, SourceTable, Table, own_name
 from airflow_batchtx.storage.port import ObjectStore
-from airflow_batchtx.storage.tables import csv_records, csv_text, parquet
-from airflow_batchtx.storage.tables.streams import spooled
+from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage
 
-# How many wrong cells are named.
-MOST = 10
 _MEND = "Mend the object, or leave it out of the source."
+
+# Is told how much of the source is read, and how much there is.
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Consecutive rows of one object; `first` counts its rows from 1.
+    """Consecutive rows of one object; `first` counts its rows from 1, as long as none is set aside.
 
-    `begin` and `end` tell how far the whole source is read, in bytes as they lie in S3, before and after them.
+    `begin` and `end` tell how far the whole source is read, in bytes as they lie in S3, before and after them: together
+    all rows go from nothing to all of it.
     """
 
     uri: str
@@ -45,122 +49,134 @@ class Rows:
         return replace(self, first=self.first + start, model=self.model.slice(start, count), kept=kept)
 
 
-def rows(store: ObjectStore, plan: Plan) -> Iterator[Rows]:
-    """Yield all rows in order; InvalidData names the object, the row and the column of what cannot be prepared."""
+def rows(
+    store: ObjectStore, plan: Plan, aside: Quarantine | None = None, progress: Progress | None = None
+) -> Iterator[Rows]:
+    """Yield all rows in order, those that cannot be prepared set aside; none behind them once that are too many.
+
+    InvalidData names the object, the row and the column of what cannot be prepared if nothing is set aside, and what of
+    an object cannot be read at all.
+    """
+    quarantine = refusing(plan.request) if aside is None else aside
+    held: Rows | None = None
+    for part in _parts(store, plan, quarantine, progress):
+        if quarantine.is_full:
+            return
+        if held is not None:
+            yield held
+        # What is set aside between rows belongs to those behind it.
+        held = replace(part, begin=0 if held is None else held.end)
+    if held is not None:
+        yield replace(held, end=plan.size)
+
+
+def _parts(store: ObjectStore, plan: Plan, aside: Quarantine, progress: Progress | None) -> Iterator[Rows]:
     before = 0
-    for table in plan.tables:
-        for part in _of_one(store, plan, table):
-            yield replace(part, begin=before + part.begin, end=before + part.end)
-        before += table.stored.size
+    tables: tuple[Table, ...] = plan.tables if plan.query is None else (plan.query,)
+    for table in tables:
+        size = table.stored.size if isinstance(table, SourceTable) else table.size
+        about = plan.about(table)
+        for chunk in _read(store, plan, table, aside):
+            part = _prepared(chunk, plan, table.name, about, aside)
+            end = before + min(chunk.end, size)
+            if part is not None:
+                yield replace(part, end=end)
+            if progress:
+                progress(end, plan.size)
+        before += size
 
 
-def _of_one(store: ObjectStore, plan: Plan, table: SourceTable) -> Iterator[Rows]:
-    begin, seen, uri = 0, 0, str(table.stored.uri)
-    needed = list(dict.fromkeys((*plan.columns, *plan.kept.names)))
-    for batch, done in _READERS[table.format](store, table, needed):
-        kept = _kept(batch, plan.kept, partial(_cell, uri, seen), blank_is_null=table.format == "csv")
-        end = min(done, table.stored.size)
-        if batch.num_rows:
-            yield Rows(uri, seen + 1, batch.select(list(plan.columns)), kept, begin, end)
-        begin, seen = end, seen + batch.num_rows
+# --------------------------------------------------------------------------------------------- one object's chunks
 
 
-def _cell(uri: str, before: int, index: int, name: str) -> str:
-    return f"{uri}, row {before + index + 1}, column {name!r}"
+def _read(store: ObjectStore, plan: Plan, table: Table, aside: Quarantine) -> Iterator[Chunk]:
+    """Yield the columns that are needed, and more where that costs little and records may have to be shown."""
+    if not isinstance(table, SourceTable):
+        yield from table.chunks()
+        return
+    needed = [own_name(name, plan.request) for name in plan.names]
+    wanted = table.schema.names if aside.is_open and table.format == "csv" else needed
+    schema = pa.schema([table.schema.field(name) for name in wanted])
+    try:
+        yield from READERS[table.format].chunks(store, table.how, schema, aside.most)
+    except MalformedRecord as error:
+        raise InvalidData("prepare", (Problem("source", table.name, error.detail, _MEND),)) from error
 
 
-# ------------------------------------------------------------------------------------------- one object's batches
-
-
-def _csv(store: ObjectStore, table: SourceTable, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
-    uri = table.stored.uri
-    with store.reader(uri) as source:
-        try:
-            for number, batch in enumerate(csv_records.batches(source, columns, header=True), 1):
-                yield batch, number * csv_records.BLOCK
-        except pa.ArrowInvalid as error:
-            raise InvalidData("prepare", _damages(store, table, columns, error)) from error
-
-
-def _damages(store: ObjectStore, table: SourceTable, columns: list[str], error: Exception) -> tuple[Problem, ...]:
-    uri = table.stored.uri
-    return tuple(
-        Problem(
-            str(uri)
-            + (f", row {damage.record}" if damage.record else "")
-            + (f", column {damage.column!r}" if damage.column else ""),
-            damage.value,
-            damage.rule,
-            _MEND,
-        )
-        for damage in csv_records.damages(store, uri, columns, header=True, cause=error)
+def _prepared(chunk: Chunk, plan: Plan, source: str, about: Sequence[Column], aside: Quarantine) -> Rows | None:
+    """Convert the rows of a chunk, and set aside those that are damaged or do not fit; None if no other is left."""
+    batch, unfit = converted(_named(chunk.batch, plan), about)
+    model, kept = batch.select(list(plan.columns)), batch.select(plan.kept.names) if plan.kept.names else None
+    if aside.is_open:
+        # Otherwise they are found when they are written, which is faster.
+        unfit += plan.form.unfit(model)
+    aside.add(_in_order(source, chunk, unfit, plan.names))
+    out = {found.row for found in unfit}
+    numbers: Sequence[int] = (
+        [number for row, number in enumerate(chunk.numbers) if row not in out] if out else chunk.numbers
     )
+    if not numbers:
+        return None
+    if out:
+        model, kept = _without(model, out), None if kept is None else _without(kept, out)
+    return Rows(source, numbers[0], model, kept, 0, 0)
 
 
-def _parquet(store: ObjectStore, table: SourceTable, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
-    with spooled(store, table.stored.uri) as file:
-        try:
-            total, seen = parquet.row_count(file), 0
-            for batch in parquet.batches(file, columns):
-                seen += batch.num_rows
-                yield batch, table.stored.size * seen // total
-        except MalformedRecord as error:
-            uri = str(table.stored.uri)
-            raise InvalidData("prepare", (Problem("source", uri, error.detail, _MEND),)) from error
+def _named(batch: pa.RecordBatch, plan: Plan) -> pa.RecordBatch:
+    """Take the columns that are needed, by their new names."""
+    return batch.select([own_name(name, plan.request) for name in plan.names]).rename_columns(list(plan.names))
 
 
-_READERS = {"csv": _csv, "parquet": _parquet}
+def _without(batch: pa.RecordBatch, out: set[int]) -> pa.RecordBatch:
+    left = [row for row in range(batch.num_rows) if row not in out]
+    return batch.take(pa.array(left, pa.int64()))
 
 
-# ----------------------------------------------------------------------------------------------- the kept columns
+# ----------------------------------------------------------------------------------------- what cannot be prepared
 
 
-def _kept(batch: pa.RecordBatch, schema: pa.Schema, cell: Any, *, blank_is_null: bool) -> pa.RecordBatch | None:
-    arrays = []
-    for field in schema:
-        column: Any = batch.column(field.name)
-        if column.type != field.type and blank_is_null:
-            column = csv_text.blanks_as_nulls(column)
-        arrays.append(_cast(column, field, cell))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else None
+def _in_order(source: str, chunk: Chunk, unfit: Sequence[Unfit], names: Sequence[str]) -> Iterator[Unprepared]:
+    """Tell of each row once, by the first of its columns that is wrong."""
+    if not unfit and not chunk.damaged:
+        return
+    place = {name: at for at, name in enumerate(names)}
+    first: dict[int, Unfit] = {}
+    for found in sorted(unfit, key=lambda found: place[found.column]):
+        first.setdefault(found.row, found)
+    misfits = (
+        (chunk.numbers[row], _misfit(source, chunk.numbers[row], found, chunk.written(row)))
+        for row, found in first.items()
+    )
+    damages = ((damage.record, _damage(source, damage)) for damage in chunk.damaged)
+    yield from (told for _, told in sorted(chain(misfits, damages), key=lambda pair: (pair[0] is None, pair[0] or 0)))
 
 
-def _cast(column: Any, field: Any, cell: Any) -> Any:
-    if column.type == field.type:
-        return column
-    try:
-        return column.cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        wrong = [index for index in range(len(column)) if not _fits(column.slice(index, 1), field.type)]
-        remedy = "Mend the data, or give the column another type."
-        problems = (
-            Problem(cell(index, field.name), column[index].as_py(), f"is no {field.type}", remedy)
-            for index in wrong[:MOST]
-        )
-        raise InvalidData("prepare", tuple(problems)) from error
+def _misfit(source: str, row: int, found: Unfit, text: str | None) -> Unprepared:
+    return Unprepared(
+        source=source, row=row, column=found.column, value=found.value, rule=found.rule, remedy=found.remedy,
+        record=text,
+    )  # fmt: skip
 
 
-def _fits(cell: Any, kind: pa.DataType) -> bool:
-    try:
-        cell.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return False
-    return True
+def _damage(source: str, damage: Damage) -> Unprepared:
+    return Unprepared(
+        source=source, row=damage.record, column=damage.column, value=damage.value, rule=damage.rule, remedy=_MEND,
+        record=damage.text,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------- the model's lines
 
 
-def lines(part: Rows) -> pa.Buffer | bytes:
-    """Write the model's columns, a line for each row; InvalidData names a cell that goes over several lines."""
-    plain = csv_text.plain_lines(part.model)
-    if plain is not None:
-        return plain
-    rule, remedy = "holds a line break, at which SageMaker cuts", "Replace it, or keep the column aside."
-    problems = tuple(
-        Problem(_cell(part.uri, part.first - 1, index, name), text, rule, remedy)
-        for index, name, text in csv_text.line_breaks(part.model)
+def lines(form: Form, part: Rows) -> pa.Buffer:
+    """Write the model's columns, a line for each row; InvalidData names what its form does not take."""
+    text = form.lines(part.model)
+    if text is not None:
+        return text
+    raise InvalidData(
+        "prepare",
+        tuple(
+            _misfit(part.uri, part.first + found.row, found, None).problem
+            for found in islice(form.unfit(part.model), MOST)
+        ),
     )
-    if problems:
-        raise InvalidData("prepare", problems[:MOST])
-    return csv_text.quoted_lines(part.model)

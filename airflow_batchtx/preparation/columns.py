@@ -1,0 +1,101 @@
+"""What is made of the columns that a source has: their types, and what stands for missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_batchtx.preparation.forms import Unfit
+from airflow_batchtx.storage.tables import csv_text
+from airflow_batchtx.storage.tables.texts import column_of
+
+_MEND = "Mend the data, or allow for rows that are set aside by max_quarantined."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column as it is to become.
+
+    `blank` says that a text without any characters is a null. `filling` stands in the place of nulls, a scalar of the
+    same type. A `required` column has none.
+    """
+
+    name: str
+    kind: pa.DataType
+    blank: bool = False
+    filling: Any = None
+    required: bool = False
+
+
+def filling(text: str, kind: pa.DataType) -> Any:
+    """Make a scalar of a type, which stands for nulls, out of its text; None if there is none."""
+    try:
+        scalar = column_of((text,)).cast(kind)[0]
+        pc.coalesce(_nulls(1, kind), scalar)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    return scalar
+
+
+def can_become(given: pa.DataType, kind: pa.DataType) -> bool:
+    """Tell whether there are values of one type that the other has too."""
+    try:
+        _nulls(0, given).cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
+def converted(batch: pa.RecordBatch, columns: Sequence[Column]) -> tuple[pa.RecordBatch, list[Unfit]]:
+    """Make the columns of a batch, and tell of the cells that cannot become what they should."""
+    unfit: list[Unfit] = []
+    arrays = [_converted(batch.column(about.name), about, unfit) for about in columns]
+    schema = pa.schema([(about.name, about.kind) for about in columns])
+    return pa.RecordBatch.from_arrays(arrays, schema=schema), unfit
+
+
+def _converted(column: Any, about: Column, unfit: list[Unfit]) -> Any:
+    cells = csv_text.blanks_as_nulls(column) if about.blank else column
+    wrong: list[int] = []
+    if cells.type != about.kind:
+        cells, wrong = _cast(cells, about.kind)
+        rule, remedy = f"is no {about.kind}", "Mend the data, or give the column another type."
+        unfit += (Unfit(row, about.name, column[row].as_py(), rule, remedy) for row in wrong)
+    if about.filling is not None and cells.null_count:
+        cells = pc.coalesce(cells, about.filling)
+    if about.required and cells.null_count > len(wrong):
+        known = frozenset(wrong)
+        missing: list[int] = pc.indices_nonzero(pc.is_null(cells)).to_pylist()
+        unfit += (Unfit(row, about.name, None, "is missing", _MEND) for row in missing if row not in known)
+    return cells
+
+
+def _cast(cells: Any, kind: pa.DataType) -> tuple[Any, list[int]]:
+    """Cast cells, and give the places of those that are not of the type: there, nulls stand."""
+    try:
+        return cells.cast(kind), []
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        pieces = tuple(_halved(cells, kind, 0))
+        return pa.concat_arrays([piece for piece, _ in pieces]), [at for _, at in pieces if at is not None]
+
+
+def _halved(cells: Any, kind: pa.DataType, before: int) -> Iterator[tuple[Any, int | None]]:
+    """Cast ever smaller parts, until those that fail are single cells: few cells are wrong among many."""
+    try:
+        yield cells.cast(kind), None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        if len(cells) == 1:
+            yield _nulls(1, kind), before
+            return
+        middle = len(cells) // 2
+        yield from _halved(cells.slice(0, middle), kind, before)
+        yield from _halved(cells.slice(middle), kind, before + middle)
+
+
+def _nulls(count: int, kind: pa.DataType) -> Any:
+    make: Any = pa.nulls
+    return make(count, kind)
