@@ -8,7 +8,7 @@ from enum import Enum
 
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import wire
-from airflow_batchtx.spec.intent import Intent
+from airflow_batchtx.spec.intent import Intent, Try
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.naming import Identity, job_name
 from airflow_batchtx.spec.policy import Policy
@@ -22,8 +22,8 @@ class Assignment:
 
     `request` is a CreateTransformJob request in AWS's types, its input settled (see spec.prepared); `prepared` is that
     input as prepare tasks returned it, nothing where none did. `epoch` changes
-    with each clear of the task, None outside Airflow. `control` is the prefix of attempts' folders, `model_created`
-    the model that was made for this work.
+    with each clear of the task, `tried` is the try that this is, both None outside Airflow. `control` is the prefix of
+    attempts' folders, `model_created` the model that was made for this work.
     """
 
     identity: Identity
@@ -35,6 +35,7 @@ class Assignment:
     control: S3Uri
     tags: Mapping[str, str] = field(default_factory=dict)
     model_created: str | None = None
+    tried: Try | None = None
 
     def name(self, number: int) -> str:
         """Name an attempt, from 1 on."""

@@ -125,10 +125,9 @@ class Maker:
 
     def _pinned(self, draft: Draft, prior: Intent | None) -> tuple[PinnedObject, ...]:
         done = self._done(draft, prior)
-        base = len(draft.inputs.base.key)
 
         def pinned(one: Any) -> PinnedObject:
-            target = str(output_of(one.uri.key[base:], self.assignment.output))
+            target = self._target(one.uri, draft)
             return PinnedObject(
                 uri=str(one.uri),
                 size=one.size,
@@ -141,17 +140,22 @@ class Maker:
 
         return tuple(pinned(one) for one in draft.inputs.chosen)
 
+    def _target(self, uri: S3Uri, draft: Draft) -> str:
+        return str(output_of(uri.key[len(draft.inputs.base.key) :], self.assignment.output))
+
     def _done(self, draft: Draft, prior: Intent | None) -> Mapping[str, Done]:
-        """Give the outputs of earlier attempts that count: same request, model and object, written and still there."""
+        """Give the outputs of earlier attempts that count: same request, model, object and place, and still there."""
         if prior is None or not self.assignment.policy.resume:
             return {}
         if any(one.part != "input" for one in differences(prior.work, draft.work)):
             return {}
         before, now = prior.work.objects, draft.work.objects
+        # Where another prefix is input as well, the folder that they have in common may be another.
+        stayed = {one.uri for one in prior.objects if one.target == self._target(S3Uri.parse(one.uri), draft)}
         return {
             uri: done
             for uri, done in still_there(prior, self.ledger.record(prior.job_name), draft.outputs).items()
-            if uri in now and uri in before and same_version(before[uri], now[uri])
+            if uri in now and uri in stayed and same_version(before[uri], now[uri])
         }
 
     def _intent(self, name: str, number: int, draft: Draft, pinned: tuple[PinnedObject, ...]) -> Intent:
@@ -172,6 +176,7 @@ class Maker:
             rows=mine.rows,
             model_created=mine.model_created,
             output=str(mine.output),
+            tried=mine.tried,
         )
 
     def _prepared(self, name: str, draft: Draft) -> str | None:

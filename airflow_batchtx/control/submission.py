@@ -169,7 +169,7 @@ class Submission:
         if last.intent is None:
             return Situation(status=last.status, differences=None)
         changed = tuple(str(one) for one in differences(last.intent.work, draft.work)) if draft else None
-        same_clear = last.intent.epoch == self.assignment.epoch
+        same_clear = last.intent.epoch == self.assignment.epoch and not self._of_a_run_that_is_gone(last.intent)
         return Situation(
             status=last.status,
             same_clear=same_clear,
@@ -177,6 +177,10 @@ class Submission:
             whole=self._whole(last.intent, last.status, draft),
             accepted=same_clear and self._accepted(last),
         )
+
+    def _of_a_run_that_is_gone(self, intent: Intent) -> bool:
+        made, now = intent.tried, self.assignment.tried
+        return made is not None and now is not None and made.is_before_run_of(now)
 
     def _whole(self, intent: Intent, status: str, draft: Draft | None) -> bool | None:
         if status != JobStatus.COMPLETED or self.assignment.policy.verify is Verify.NONE:

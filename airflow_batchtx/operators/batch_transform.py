@@ -48,7 +48,7 @@ from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.tags import automatic_tags
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import policy, wire
-from airflow_batchtx.spec.intent import Intent
+from airflow_batchtx.spec.intent import Intent, Try
 from airflow_batchtx.spec.job import TransformJob, check
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.model import ModelDefinition
@@ -373,8 +373,12 @@ class BatchTransformOperator(Traced, ControlledOperator):
             policy=self._policy,
             control_prefix=configured_control(_given(self.control_prefix)),
         )
-        tags = automatic_tags(request, identity) if self.tag_jobs else {}
-        return replace(assignment, tags=tags, model_created=model if self.delete_model else None)
+        return replace(
+            assignment,
+            tried=Try(number=context["ti"].try_number, id=str(context["ti"].id)),
+            tags=automatic_tags(request, identity) if self.tag_jobs else {},
+            model_created=model if self.delete_model else None,
+        )
 
     def _identity(self, ti: Any) -> Identity:
         # Without a name of its own a deployment is told by its address, the one thing that all its parts share.

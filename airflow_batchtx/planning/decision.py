@@ -28,9 +28,9 @@ class Situation:
     """What is known of the last job of a piece of work.
 
     `status` is None where there is no job yet. `same_clear`: a try before this one made it, not one before the task
-    was cleared. `differences` say in words what has changed since, None where it could not be compared. `whole`: every
-    output that the job owes is there, as it wrote it; None where nobody looked. `accepted`: it was stopped, and what it
-    had written by then was taken.
+    was cleared, or before its run was deleted and made anew. `differences` say in words what has changed since, None
+    where it could not be compared. `whole`: every output that the job owes is there, as it wrote it; None where nobody
+    looked. `accepted`: it was stopped, and what it had written by then was taken.
     """
 
     status: str | None

@@ -61,14 +61,27 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """A try of a task: `number` counts up within a DAG run, `id` is no other try's."""
+
+    number: int
+    id: str
+
+    def is_before_run_of(self, other: Try) -> bool:
+        """Tell whether this was in an earlier DAG run of the same id, which was deleted: one run counts tries up."""
+        return self.id != other.id and self.number >= other.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """One attempt at one piece of work.
 
-    `attempt` counts from 1; `epoch` changes when the task is cleared, None outside Airflow. `written` is a time in
-    ISO 8601, UTC. `request` is the whole CreateTransformJob request, the values of its environment as digests.
-    `empty` are the objects of 0 bytes, which have no output, `left_out` counts those that the patterns keep out.
-    `prepared` is the manifest of the prepare task that made the input, `rows` what it counted; `model_created` the
-    model that was made for this work, None where it was there before; `output` the prefix that outputs lie below.
+    `attempt` counts from 1; `epoch` changes when the task is cleared, `tried` is the try that wrote this, both None
+    outside Airflow. `written` is a time in ISO 8601, UTC. `request` is the whole CreateTransformJob request, the values
+    of its environment as digests. `empty` are the objects of 0 bytes, which have no output, `left_out` counts those
+    that the patterns keep out. `prepared` is the manifest of the prepare task that made the input, `rows` what it
+    counted; `model_created` the model that was made for this work, None where it was there before; `output` the prefix
+    that outputs lie below.
     """
 
     job_name: str
@@ -85,6 +98,7 @@ class Intent:
     rows: int | None
     model_created: str | None
     output: str
+    tried: Try | None = None
 
     def to_json(self) -> bytes:
         """Write it; the same value always gives the same bytes."""
@@ -97,7 +111,8 @@ class Intent:
         try:
             return _only(
                 cls,
-                json.loads(body),
+                {"tried": None} | json.loads(body),
+                tried=lambda part: part and _only(Try, part),
                 identity=lambda part: _only(Identity, part),
                 work=lambda part: _only(Work, part, request=dict, model=dict, objects=dict),
                 request=dict,

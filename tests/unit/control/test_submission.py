@@ -28,7 +28,7 @@ from airflow_batchtx.errors import (
     ServiceUnavailable,
     WaitInterrupted,
 )
-from airflow_batchtx.spec.intent import Intent
+from airflow_batchtx.spec.intent import Intent, Try
 from airflow_batchtx.spec.policy import OnChanged, OnExisting, OnQuota, OnStopped, Policy
 from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.result import TransformResult
@@ -404,6 +404,33 @@ class TestAClear:
         world.put("s3://b/out/b.csv.out", b"other")
         finished(world, assignment(epoch=1))
         assert outputs(world)["out/b.csv.out"] == b"1,2\n!"
+
+    @pytest.mark.parametrize(
+        ("tried", "sent"),
+        [
+            (Try(number=1, id="of the first run"), 1),  # the very same try
+            (Try(number=2, id="the next one"), 1),
+            (Try(number=1, id="of another run"), 2),
+        ],
+    )
+    def test_is_what_a_run_is_that_was_deleted_and_made_anew(self, tried: Try, sent: int) -> None:
+        world = World()
+        finished(world, replace(assignment(), tried=Try(number=1, id="of the first run")))
+        world.put("s3://b/in/b.csv", b"3,4\n")
+        finished(world, replace(assignment(), tried=tried))
+
+        assert world.batch.sent == {"s3://b/in/a.csv": 1, "s3://b/in/b.csv": sent, "s3://b/in/c.csv": 1}
+
+    def test_sends_again_what_would_have_its_output_elsewhere(self) -> None:
+        world = World({"s3://b/in/1/a.csv": b"1\n", "s3://b/in/2/a.csv": b"2\n"})
+        request = json.loads(json.dumps(REQUEST))
+        request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] = "s3://b/in/1/"
+        finished(world, assignment(request))
+        request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] = ["s3://b/in/1/", "s3://b/in/2/"]
+        result = finished(world, assignment(request, epoch=1))
+
+        assert outputs(world).keys() == {"out/a.csv.out", "out/1/a.csv.out", "out/2/a.csv.out"}
+        assert (result.objects, result.objects_done) == (2, 2)
 
     def test_fails_where_it_is_told_to(self) -> None:
         world = World()

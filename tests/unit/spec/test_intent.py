@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batchtx.errors import MalformedRecord
-from airflow_batchtx.spec.intent import Done, Intent, ObjectState, PinnedObject, Work
+from airflow_batchtx.spec.intent import Done, Intent, ObjectState, PinnedObject, Try, Work
 from airflow_batchtx.spec.naming import Identity
 
 STATE = ObjectState(etag='"e"', modified="2026-11-23T01:00:00.000+00:00")
@@ -44,6 +44,13 @@ INTENT = Intent(
 
 def test_an_intent_is_read_as_it_was_written() -> None:
     assert Intent.read(INTENT.to_json()) == INTENT
+
+
+def test_the_try_that_wrote_it_may_be_unknown() -> None:
+    value = json.loads(replace(INTENT, tried=Try(number=2, id="x")).to_json())
+    assert Intent.read(json.dumps(value).encode()).tried == Try(number=2, id="x")
+    del value["tried"]
+    assert Intent.read(json.dumps(value).encode()) == INTENT
 
 
 def test_members_of_later_versions_are_ignored_wherever_they_are() -> None:
