@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSkipException,
     AirflowTaskTimeout,
+    TaskDeferralError,
     TaskDeferralTimeout,
     TaskDeferred,
 )
@@ -222,21 +223,26 @@ class BatchTransformOperator(Traced, ControlledOperator):
                 if not ended(described) and try_ends is not None and self.services.clock() >= try_ends:
                     raise self._stopped_late(described)
             if event["status"] == UNKNOWN:
-                self.log.warning("The triggerer could not wait for %s: %s", resumed.job_name, event.get("reason"))
-                self.deferrable = False
+                self._wait_here(resumed.job_name, event.get("reason"))
             return self._to_end(replace(resumed, described=described), context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Stop the job where Airflow has ended the deferral: no trigger is there to do it."""
+        """Stop the job where Airflow has ended the deferral: no trigger is there to do it. Wait here if that broke."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout as timeout:
+        except (TaskDeferralTimeout, TaskDeferralError) as end:
             described = looked(self.services, self._told(context, "job_name"))
             resumed = self._resumed(described, S3Uri.parse(self._told(context, "control")))
             with self._own_model(resumed.intent):
-                if ended(described):
-                    return self._to_end(resumed, context)
-                raise self._stopped_late(described) from timeout
+                if isinstance(end, TaskDeferralError):
+                    self._wait_here(resumed.job_name, end)
+                elif not ended(described):
+                    raise self._stopped_late(described) from end
+                return self._to_end(resumed, context)
+
+    def _wait_here(self, job_name: str, reason: object) -> None:
+        self.log.warning("The triggerer could not wait for %s: %s", job_name, reason)
+        self.deferrable = False
 
     def _started(self, context: Context) -> Started:
         """Give the work its job, and tell of it; ask Airflow to come again, or to skip the task, where it has to."""

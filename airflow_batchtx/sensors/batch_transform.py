@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
-from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, TaskDeferralError
 
 from airflow_batchtx.control.assigning import control_of
 from airflow_batchtx.control.assignment import OnRecord
@@ -26,7 +26,7 @@ from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.templates import Text
 from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.triggers.batch_transform import TIMED_OUT, BatchTransformTrigger
+from airflow_batchtx.triggers.batch_transform import TIMED_OUT, UNKNOWN, BatchTransformTrigger
 
 # What a task that did not create the job may say about its end.
 OPTIONS = ("on_stopped", "verify")
@@ -92,6 +92,9 @@ class BatchTransformSensor(ControlledOperator, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Go on after the trigger's event."""
+        return self._after_event(event)
+
+    def _after_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         name = event["job_name"]
         with self._excused(), self._timed(name):
             described = looked(self.services, name)
@@ -100,14 +103,16 @@ class BatchTransformSensor(ControlledOperator, BaseSensorOperator):
             return self._result(described if ended(described) else self._waited(event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Mean the same by a deferral that Airflow has ended as by its own end."""
+        """Mean the same by a deferral that Airflow has ended as by its own end. Wait here where the trigger broke."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except (AirflowSensorTimeout, AirflowSkipException) as end:
-            timeout = end.__cause__ if isinstance(end, AirflowSkipException) else end
-            if not isinstance(timeout, AirflowSensorTimeout) or isinstance(timeout, SensorTimedOut):
+        except (AirflowSensorTimeout, AirflowSkipException, TaskDeferralError) as end:
+            name, why = named(self.job_name), end.__cause__ if isinstance(end, AirflowSkipException) else end
+            if isinstance(why, TaskDeferralError):
+                return self._after_event({"job_name": name, "status": UNKNOWN, "reason": str(why)})
+            if not isinstance(why, AirflowSensorTimeout) or isinstance(why, SensorTimedOut):
                 raise
-            timed_out = self._deferred_too_long(named(self.job_name))
+            timed_out = self._deferred_too_long(name)
             raise (end if isinstance(end, AirflowSkipException) else timed_out) from end
 
     @contextmanager

@@ -70,8 +70,8 @@ class Task:
             {"ti": self.ti},  # type: ignore[typeddict-item]
         )
 
-    def timed_out_by_airflow(self) -> Any:
-        return self.operator().resume_execution("__fail__", {"error": "Trigger timeout"}, {"ti": self.ti})  # type: ignore[typeddict-item]
+    def ended_by_airflow(self, error: str = "Trigger timeout") -> Any:
+        return self.operator().resume_execution("__fail__", {"error": error}, {"ti": self.ti})  # type: ignore[typeddict-item]
 
 
 def arguments(deferral: TaskDeferred) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class TestADeferralThatAirflowEnds:
         world.now += 60 + GRACE
 
         with pytest.raises(JobTimedOut) as caught:
-            task.timed_out_by_airflow()
+            task.ended_by_airflow()
 
         assert isinstance(caught.value.__cause__, TaskDeferralTimeout)
         assert (caught.value.job_name, caught.value.stopped) == (world.created[0], True)
@@ -186,7 +186,7 @@ class TestADeferralThatAirflowEnds:
         ends(world, "Stopping")
 
         with pytest.raises(JobTimedOut) as caught:
-            task.timed_out_by_airflow()
+            task.ended_by_airflow()
 
         assert not caught.value.stopped
 
@@ -211,6 +211,15 @@ class TestATriggerThatCannotWait:
             task.after(first, UNKNOWN, reason="AccessDenied")
 
         assert stops(world) == world.created
+
+    def test_is_one_that_broke_too(self) -> None:
+        world = World(life=("InProgress", "InProgress", "Completed"))
+        task = Task(world)
+        task.deferred()
+
+        made = task.ended_by_airflow("Trigger failure")
+
+        assert (made["status"], made["objects_done"], stops(world)) == ("Completed", 3, [])
 
 
 class TestTheEnd:

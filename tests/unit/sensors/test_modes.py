@@ -165,6 +165,17 @@ def test_a_deferral_that_airflow_has_given_up(execution: timedelta | None, kind:
     assert stops(world) == ["nightly"]
 
 
+@pytest.mark.parametrize("options", [{}, {"soft_fail": True}, {"never_fail": True}])
+def test_a_trigger_that_broke_leaves_the_wait_to_the_worker(options: dict[str, bool]) -> None:
+    world = waited_for("InProgress", "InProgress", "Completed")
+    task = sensor("deferrable", **options)
+    task.services = world.services
+
+    made = task.resume_execution("__fail__", {"error": "Trigger failure"}, {})  # type: ignore[arg-type]
+
+    assert made["status"] == "Completed"
+
+
 # ---------------------------------------------------------------------------------------------------- what is proved
 
 
