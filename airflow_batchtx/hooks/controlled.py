@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -17,6 +18,7 @@ from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.waiting import POLL_INTERVAL, read_interval
 from airflow_batchtx.errors import InvalidInput, Problem, WaitInterrupted, refuse
+from airflow_batchtx.hooks.attentive import AttentiveStore
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.retrying import RETRY_POLICY
 from airflow_batchtx.hooks.services import services
@@ -26,6 +28,8 @@ from airflow_batchtx.spec.prices import PriceTable
 
 if TYPE_CHECKING:
     from airflow.sdk import RetryPolicy
+
+    from airflow_batchtx.storage.port import ObjectStore
 
 # Seconds. A worker has five from SIGTERM to SIGKILL, in which a job may have to be stopped.
 NAP = 0.25
@@ -71,8 +75,9 @@ class ControlledOperator(ConnectedOperator):
 
     @cached_property
     def services(self) -> Services:
-        """SageMaker, its logs, S3, and time that on_kill cuts short."""
-        return services(self.aws, s3_extra_args=self.s3_extra_args, sleep=self._nap)
+        """SageMaker, its logs, S3, and time that on_kill cuts short, as it does listings."""
+        made = services(self.aws, s3_extra_args=self.s3_extra_args, sleep=self._nap)
+        return replace(made, store=cast("ObjectStore", AttentiveStore(made.store, partial(self._nap, 0.0))))
 
     def defers(self, chosen: bool | None) -> bool:
         """Tell whether to wait in a triggerer: as `chosen`, by default as `[operators] default_deferrable` says.

@@ -249,7 +249,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         try:
             with submission.postponing(self.task_id, self._policy):
                 assignment = self._assignment(context)
-            started = self._submitted(assignment)
+            started = self._submitted(assignment, context)
         except Postponed as postponed:
             raise self._rescheduled(postponed, context) from postponed
         except EmptyInput as empty:
@@ -260,13 +260,15 @@ class BatchTransformOperator(Traced, ControlledOperator):
             self._publish(started, context)
         return started
 
-    def _submitted(self, assignment: Assignment) -> Started:
+    def _submitted(self, assignment: Assignment, context: Context) -> Started:
         try:
             return submission.start(self.services, assignment)
-        except AirflowTaskTimeout:
-            # It may have come between the call that makes the job and its answer.
+        except (AirflowTaskTimeout, WaitInterrupted):
+            # It may have come between the call that makes the job and its answer, or beside a job of an earlier try.
+            self._killed = False
             if name := submission.running(self.services, assignment):
-                stop(self.services, name)
+                with self.stopping(name, context):
+                    raise
             raise
 
     def _resumed(self, described: Described, folder: S3Uri) -> Started:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, TaskDeferred
 
 from airflow_batchtx.errors import BatchTransformError, InvalidJob, JobRefused, WaitInterrupted
+from airflow_batchtx.hooks.attentive import AttentiveStore
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fake_airflow import FakeTaskInstance, airflow_says
@@ -124,6 +127,50 @@ def test_a_task_that_is_killed_while_it_submits(options: dict[str, Any], state: 
 
 def test_no_job_is_made_whose_limit_could_not_be_kept_on_another_type() -> None:
     world = World()
+@pytest.mark.parametrize("policy", ["adopt", "replace", "fail"])
+@pytest.mark.parametrize(("state", "stops"), [("failed", 1), ("running", 0)])
+def test_a_task_that_is_killed_while_it_compares_its_job_with_a_large_input(
+    policy: str, state: str, stops: int
+) -> None:
+    world = World(life=("InProgress",))
+    with pytest.raises(TaskDeferred):
+        run(task(world, deferrable=True))
+    again = task(world, on_changed=policy)
+    look = partial(again._nap, 0.0)
+
+    class Killing(AttentiveStore):
+        def objects(self, prefix: S3Uri) -> Any:
+            again.on_kill()
+            return super().objects(prefix)
+
+    again.services = replace(world.services, store=Killing(world.store, look), sleep=again._nap)  # type: ignore[arg-type]
+    with airflow_says(FakeTaskInstance(), state), pytest.raises(WaitInterrupted) as caught:
+        run(again)
+
+    assert (len(world.stopped), caught.value.stopped) == (stops, bool(stops))
+    assert len(world.created) == 1
+
+
+def test_the_containers_last_lines_are_told_after_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    world, logs = World(life=("InProgress", "Completed")), FakeLogs()
+    made = task(world, logs=True)
+    made.services = replace(world.services, logs=JobLogs(logs))
+    describe = world.batch.describe_transform_job
+
+    def ended(**request: Any) -> dict[str, Any]:
+        described = describe(**request)
+        if described["TransformJobStatus"] == "Completed":
+            logs.add(f"{described['TransformJobName']}/{INSTANCE}", "scored the last record")
+        return described
+
+    world.batch.describe_transform_job = ended  # type: ignore[method-assign]
+    run(made)
+
+    told = capsys.readouterr().out
+    assert "scored the last record" in told
+    assert "180.0 s of provisioning and 120.0 s of transform" in told
+
+
     with pytest.raises(InvalidJob, match=r"ml\.inf9\.huge"):
         run(task(world, max_cost=5, instance_types=["ml.inf9.huge"]))
     assert world.created == []
