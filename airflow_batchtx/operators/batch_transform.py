@@ -311,7 +311,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
             self._defer(started, limits, context)
         follower = Follower.of(self.services, started.job_name, started.folder, logs=self.logs)
         with self.stopping(started.job_name, context):
-            return wait(
+            described = wait(
                 self.services,
                 started.job_name,
                 limits,
@@ -319,6 +319,9 @@ class BatchTransformOperator(Traced, ControlledOperator):
                 report=lambda seen: self._log_lines(follower.lines(seen)),
                 chance=random.random,
             )
+        if self.logs:
+            self._log_lines(follower.lines())
+        return described
 
     def _defer(self, started: Started, limits: Limits, context: Context) -> NoReturn:
         now = self.services.clock()
@@ -356,7 +359,13 @@ class BatchTransformOperator(Traced, ControlledOperator):
             raise
         self._traced(started, result, result.objects_done)
         publish_outlets(context, self, result)
-        self.log.info("Transform job %s %s after %s s", result.job_name, result.status, result.transform_seconds)
+        self.log.info(
+            "Transform job %s %s after %s s of provisioning and %s s of transform",
+            result.job_name,
+            result.status,
+            result.provisioning_seconds,
+            result.transform_seconds,
+        )
         return result.to_dict()
 
     # ------------------------------------------------------------------------------------------------------ its parts

@@ -13,9 +13,11 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from airflow_batchtx.errors import BatchTransformError, InvalidJob, JobRefused, WaitInterrupted
 from airflow_batchtx.hooks.attentive import AttentiveStore
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
+from airflow_batchtx.sagemaker.joblogs import JobLogs
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fake_airflow import FakeTaskInstance, airflow_says
 from tests.fake_batch import World
+from tests.fake_logs import INSTANCE, FakeLogs
 from tests.fake_sagemaker import REQUEST, refusal
 
 MODEL = {"image": "churn:1", "role": "arn:aws:iam::123456789012:role/churn"}
@@ -125,8 +127,6 @@ def test_a_task_that_is_killed_while_it_submits(options: dict[str, Any], state: 
     assert len(world.created) == 1
 
 
-def test_no_job_is_made_whose_limit_could_not_be_kept_on_another_type() -> None:
-    world = World()
 @pytest.mark.parametrize("policy", ["adopt", "replace", "fail"])
 @pytest.mark.parametrize(("state", "stops"), [("failed", 1), ("running", 0)])
 def test_a_task_that_is_killed_while_it_compares_its_job_with_a_large_input(
@@ -171,6 +171,8 @@ def test_the_containers_last_lines_are_told_after_the_end(capsys: pytest.Capture
     assert "180.0 s of provisioning and 120.0 s of transform" in told
 
 
+def test_no_job_is_made_whose_limit_could_not_be_kept_on_another_type() -> None:
+    world = World()
     with pytest.raises(InvalidJob, match=r"ml\.inf9\.huge"):
         run(task(world, max_cost=5, instance_types=["ml.inf9.huge"]))
     assert world.created == []
