@@ -55,7 +55,8 @@ def test_everything_wrong_is_told_at_once() -> None:
     bad: dict[str, Any] = {
         "result": "x", "job_name": 1, "input": "in/", "answers": "out/", "output": "y", "format": "xls",
         "predictions": {"a": "float128"}, "answer": "$[0]", "input_columns": ["a", "a"], "key": 1,
-        "content_type": 1, "split_type": "Lines", "accept": 1,
+        "content_type": 1, "split_type": "Lines", "accept": 1, "partition_by": ["a", "a"], "error_member": 1,
+        "on_missing": "x", "max_dead": -1, "processes": 0, "share": "9/8",
     }  # fmt: skip
 
     assert wrong(**bad) == set(OPTIONS) == set(bad)
@@ -89,6 +90,11 @@ def test_two_prefixes_stand_in_for_a_job() -> None:
         "Line",
         "",
     )
+
+
+def test_none_is_a_split_type() -> None:
+    assert AssociateRequest.read(GOOD | {"split_type": "None"}).result.split_type == "None"
+    assert AssociateRequest.read(GOOD | {"split_type": None}).result.split_type is None
 
 
 def test_what_the_task_says_of_the_job_counts() -> None:
