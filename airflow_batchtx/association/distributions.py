@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ COUNTED = 1000
 _BINS = 4000
 # Digits behind the point that a value must be off the edge of a bin by, so that 0.29 is in the bin that begins with it.
 _DIGITS = 9
+# Ten to the power of minus this is still a double.
+_LEAST_POWER = -300
 # What a bar may span: this many fine bins, or ten times, a hundred times as many, ...
 _STEPS = (1, 2, 5)
 
@@ -123,7 +126,7 @@ class _Numbers:
         self._odd += len(numbers) - len(finite)
         if not len(finite):
             return
-        bounds = pc.min_max(finite).as_py()
+        bounds: Any = pc.min_max(finite).as_py()
         self._least, self._largest = min(self._least, bounds["min"]), max(self._largest, bounds["max"])
         self._count += len(finite)
         self._sum += pc.sum(finite).as_py()
@@ -176,9 +179,10 @@ class _Numbers:
 
 def _power_for(span: float, largest: float) -> int:
     """Give the power of ten that makes bins of a span few, and that a double tells apart at its largest value."""
-    finest = math.floor(math.log10(span / _BINS)) + 1 if span > 0 else -_DIGITS
-    told_apart = math.floor(math.log10(largest)) - 14 + 1 if largest > 0 else -_DIGITS
-    return max(finest, told_apart)
+    # The span of the least and the largest double is beyond doubles.
+    finest = math.floor(math.log10(min(span, sys.float_info.max) / _BINS)) + 1 if span > 0 else -_DIGITS
+    told_apart = math.floor(math.log10(largest)) - sys.float_info.dig + 2 if largest > 0 else -_DIGITS
+    return max(finest, told_apart, _LEAST_POWER)
 
 
 def _binned(finite: Column, power: int) -> dict[int, int]:
@@ -188,7 +192,7 @@ def _binned(finite: Column, power: int) -> dict[int, int]:
 
 
 def _edge(index: int, power: int) -> float:
-    return float(index * 10**power) if power >= 0 else index / 10**-power
+    return index * 10.0**power if power >= 0 else index / 10.0**-power
 
 
 def _widths() -> Iterator[int]:
