@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from airflow_batchtx.cli.optioned import Table
 from airflow_batchtx.spec import policy
 from airflow_batchtx.spec.policy import OnChanged, OnEmpty, OnExisting, OnQuota, OnStopped, Verify
 
@@ -42,6 +43,17 @@ def since(text: str, now: datetime) -> datetime:
             f"{text!r} is no time: give 2h, 7d or 2026-11-30T08:00", param_hint="--since"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+Prepared = Annotated[
+    str | None,
+    typer.Option(
+        "--prepared",
+        metavar="FILE",
+        help="What `batchtx prepare --json` printed; it takes the place of the request's input.",
+        show_default=False,
+    ),
+]
 
 
 def _panel(name: str, *flags: str, **settings: Any) -> Any:
@@ -144,14 +156,22 @@ _LISTS = ("include", "exclude", "instance_types")
 
 
 def grouped(command: Command) -> Command:
-    """Let a command take groups: typer sees the options of each in its place."""
+    """Let a command take groups: typer sees the options of each in its place.
+
+    A group is a dataclass whose fields are options, or a dictionary that is annotated with a request's own table.
+    """
     hints = get_type_hints(command, include_extras=True)
     shown = list(_expanded(inspect.signature(command), hints))
     groups = {name: kind for name, kind in hints.items() if is_dataclass(kind) and isinstance(kind, type)}
+    tables = {name: table for name, kind in hints.items() if (table := _table(kind)) is not None}
 
     @functools.wraps(command)
     def called(**values: Any) -> None:
-        made = {name: kind(**{one.name: values.pop(one.name) for one in fields(kind)}) for name, kind in groups.items()}
+        made: dict[str, Any] = {
+            name: kind(**{one.name: values.pop(one.name) for one in fields(kind)}) for name, kind in groups.items()
+        }
+        for name, table in tables.items():
+            made[name] = table.given({option: values.pop(option) for option in table.names})
         command(**values, **made)
 
     called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
@@ -163,9 +183,15 @@ def _expanded(signature: inspect.Signature, hints: Mapping[str, Any]) -> Iterato
     keyword = inspect.Parameter.KEYWORD_ONLY
     for name, parameter in signature.parameters.items():
         kind = hints[name]
-        if not is_dataclass(kind):
+        if (table := _table(kind)) is not None:
+            yield from table.parameters()
+        elif is_dataclass(kind):
+            inner = get_type_hints(kind, include_extras=True)
+            for one in fields(kind):
+                yield inspect.Parameter(one.name, keyword, default=one.default, annotation=inner[one.name])
+        else:
             yield parameter.replace(annotation=kind, kind=keyword)
-            continue
-        inner = get_type_hints(kind, include_extras=True)
-        for one in fields(kind):
-            yield inspect.Parameter(one.name, keyword, default=one.default, annotation=inner[one.name])
+
+
+def _table(kind: Any) -> Table | None:
+    return next((one for one in getattr(kind, "__metadata__", ()) if isinstance(one, Table)), None)

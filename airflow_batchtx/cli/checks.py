@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from airflow_batchtx.cli import showing
 from airflow_batchtx.cli.connection import Connection
 from airflow_batchtx.cli.dags import Contents, Named
 from airflow_batchtx.control.checking import Account, Findings, offline, online, reachable
@@ -105,7 +106,8 @@ def show(report: Report) -> None:
     count = len(report.jobs)
     asked = "AWS was asked too" if report.asked else f"AWS was not asked: {report.why_not.rstrip('.')}"
     problems, doubts = (sum(kind == wanted for _, kind, _ in found) for wanted in ("problem", "doubt"))
-    summary = f"{_counted(count, 'job')}, {_counted(problems, 'problem')}, {_counted(doubts, 'doubt')}. {asked}."
+    counts = ((count, "job"), (problems, "problem"), (doubts, "doubt"))
+    summary = f"{', '.join(showing.counted(*pair) for pair in counts)}. {asked}."
     console.print(Text(summary, style="red" if problems else "green"), soft_wrap=True)
 
 
@@ -121,7 +123,3 @@ def _table(found: Sequence[tuple[str, str, Problem]]) -> Table:
         table.add_row(*row)
         before = name
     return table
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"

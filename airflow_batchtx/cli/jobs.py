@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from airflow_batchtx.cli.arguments import Aws, Command, Control, Place, grouped, seconds, since
+from airflow_batchtx.cli.arguments import Aws, Command, Control, Place, Prepared, grouped, seconds, since
 from airflow_batchtx.cli.exits import ERROR, OF_STATUS
 from airflow_batchtx.spec.enums import JobStatus
 
@@ -25,6 +25,7 @@ def run(  # noqa: PLR0913, PLR0917 options are arguments to typer
     control: Control,
     place: Place,
     aws: Aws,
+    prepared: Prepared = None,
     key: Annotated[str, typer.Option(help="Tells pieces of work of one name apart, such as a day.")] = "",
     logs: Annotated[bool, typer.Option("--logs", help="Show what the containers print.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for the job's end.")] = True,
@@ -56,7 +57,7 @@ def run(  # noqa: PLR0913, PLR0917 options are arguments to typer
     from airflow_batchtx.spec.policy import OnEmpty, Policy
 
     console = Console(stderr=True)
-    request, policy = documents.request_of(file), Policy.read(control.options)
+    request, policy = documents.request_of(file, prepared), Policy.read(control.options)
     connection = ctx.obj(aws)
     manner = running.Manner(
         prices=price_table(place.prices), wait=wait, interval=poll_interval, stop_on_interrupt=stop_on_interrupt
@@ -89,6 +90,7 @@ def check(  # noqa: PLR0913, PLR0917 options are arguments to typer
     control: Control,
     place: Place,
     aws: Aws,
+    prepared: Prepared = None,
     dag_id: Annotated[str | None, typer.Option(help="Only this DAG of the file.")] = None,
     task_id: Annotated[str | None, typer.Option(help="Only this task, with or without the id of its group.")] = None,
     online: Annotated[
@@ -112,7 +114,7 @@ def check(  # noqa: PLR0913, PLR0917 options are arguments to typer
         contents = dags.read(Path(file), dag_id=dag_id, task_id=task_id)
     else:
         subject = Subject(
-            request=documents.request_of(file),
+            request=documents.request_of(file, prepared),
             options=control.options,
             control_prefix=place.control_prefix,
             prices=place.prices,

@@ -108,6 +108,20 @@ def duration(seconds: float | None) -> str | None:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def size(size: float) -> str:
+    """Write a size for people, in the units that AWS's MB is one of."""
+    for unit, digits in (("bytes", 0), ("KB", 1), ("MB", 1)):
+        if size < 1024:
+            return f"{size:,.{digits}f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GB"
+
+
+def counted(number: int, word: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
+
+
 class _Lines(logging.Handler):
     """Shows log lines on a console, which may have a progress bar below them."""
 
