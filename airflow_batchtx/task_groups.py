@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import TaskGroup, conf
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_batchtx.association.request import inside_each_other
 from airflow_batchtx.control.ledger import default_prefix
 from airflow_batchtx.errors import InvalidInput, InvalidJob, Problem, refuse
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator
+from airflow_batchtx.operators.data import shares as shares_of
 from airflow_batchtx.planning.overlaps import CONTROL
 from airflow_batchtx.planning.overlaps import problems as overlapping
 from airflow_batchtx.preparation.request import is_folder, overlaps
@@ -34,6 +36,8 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
     output: Text,
     keep: Sequence[str] | Reference = (),
     columns: Sequence[str] | Reference | None = None,
+    mapped: bool = False,
+    shares: int = 1,
     group_id: str = "scoring",
     default_args: Options | None = None,
     prepare: Options | None = None,
@@ -43,8 +47,12 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
     """Score the tables at `source`, and write them with their `keep` columns and predictions to `output`.
 
     Gives a group of three tasks: `prepare`, `transform` and `associate`. A job reads its input from where prepare
-    writes it, so the job's own `input` says where that is: the prefix of the shards. It is made into at least as many
-    shards as the job has instances.
+    writes it, so the job's own `input` says where that is: the prefix of the shards. They are of the job's content
+    type, and planned for its instances, payload and concurrency.
+
+    `mapped` has a prepare task for each of a list of sources, and one job over what all of them wrote. With `shares`
+    so many tasks associate, each its part of one and the same table; `predictions` need their types then
+    (`associate={"predictions": {"score": "double"}}`), since none of the tasks sees all answers.
 
     InvalidInput names everything that would be written into what is read, or over it, as far as it is known by now.
 
@@ -57,20 +65,49 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
         "output": _staging(request),
         "columns": columns,
         "keep": keep,
-        "min_shards": wire.at(request, BY_NAME["instance_count"].path),
+        **_as_the_job_is(request),
         **(prepare or {}),
     }
     places = preparing["source"], preparing["output"], wire.at(request, BY_NAME["output"].path), output
     options = {**(default_args or {}), **(transform or {})}
     refuse(
-        InvalidInput, "scoring", [*_overlaps(*places), *_around_control(options, *places), *_not_waited_for(options)]
+        InvalidInput,
+        "scoring",
+        [
+            *_overlaps(*places),
+            *_around_control(options, *places),
+            *_not_waited_for(options),
+            *_not_in_parts(source, associate or {}, mapped=mapped, shares=shares),
+        ],
     )
     common: Any = dict(default_args or {})  # mypy cannot tell what the converter of this argument takes
     with TaskGroup(group_id, default_args=common) as group:
-        prepared = PrepareInputOperator(task_id="prepare", **preparing)
+        prepared = _prepared(preparing, mapped=mapped)
         scored = BatchTransformOperator(task_id="transform", job=_reading(job, prepared.output), **(transform or {}))
-        AssociateOutputOperator(task_id="associate", result=scored.output, output=output, **(associate or {}))
+        _associated({"result": scored.output, "output": output, **(associate or {})}, shares)
     return group
+
+
+def _as_the_job_is(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what decides how shards are cut, as far as the job says it."""
+    said = {name: wire.at(request, BY_NAME[name].path) for name in _OF_JOB}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+_OF_JOB = ("content_type", "instance_count", "max_payload_in_mb", "max_concurrent_transforms")
+
+
+def _prepared(options: Mapping[str, Any], *, mapped: bool) -> PrepareInputOperator | MappedOperator:
+    if not mapped:
+        return PrepareInputOperator(task_id="prepare", **options)
+    alike = {name: value for name, value in options.items() if name != "source"}
+    return PrepareInputOperator.partial(task_id="prepare", **alike).expand(source=options["source"])
+
+
+def _associated(options: Mapping[str, Any], count: int) -> AssociateOutputOperator | MappedOperator:
+    if count == 1:
+        return AssociateOutputOperator(task_id="associate", **options)
+    return AssociateOutputOperator.partial(task_id="associate", **options).expand(share=shares_of(count))
 
 
 def _staging(request: Mapping[str, Any]) -> str:
@@ -128,6 +165,18 @@ def _not_waited_for(options: Options) -> Iterator[Problem]:
     if options.get("wait_for_completion") is False:
         remedy = "Leave it out; deferrable=True waits without a worker slot."
         yield Problem("wait_for_completion", False, "leaves nothing that could be associated", remedy)
+
+
+def _not_in_parts(source: Any, associate: Options, *, mapped: bool, shares: int) -> Iterator[Problem]:
+    """Find what cannot be shared between tasks."""
+    if mapped and not isinstance(source, list | tuple | Mapping | Reference):
+        remedy = "Give a list of sources, or the output of a task that returns one."
+        yield Problem("source", source, "is one source, of which there is a prepare task for each", remedy)
+    if shares < 1:
+        yield Problem("shares", shares, "must be a whole number, at least 1", "Give the number of associate tasks.")
+    if shares > 1 and not isinstance(associate.get("predictions"), Mapping | Reference):
+        remedy = 'Give associate={"predictions": {"score": "double"}}.'
+        yield Problem("predictions", associate.get("predictions"), "must have types where several tasks write", remedy)
 
 
 def _uris(value: Any) -> Iterator[S3Uri]:

@@ -49,7 +49,7 @@ def test_the_jobs_input_is_where_prepare_writes(job: Any) -> None:
     made = tasks(job=job)
     prepare, transform = made["scoring.prepare"], made["scoring.transform"]
 
-    assert (prepare.output_prefix, prepare.min_shards) == ("s3://b/staged/", 3)
+    assert (prepare.output_prefix, prepare.instance_count) == ("s3://b/staged/", 3)
     assert wire.at(transform.job, INPUT_PATH).operator is prepare
     assert transform.job["ModelName"] == "churn"
 
@@ -156,3 +156,57 @@ def test_places_that_take_in_one_another_are_refused(options: dict[str, Any], fi
 )
 def test_places_beside_each_other_are_fine(options: dict[str, Any]) -> None:
     assert len(tasks(**options)) == 3
+
+
+# ------------------------------------------------------------------------------------------------ in many tasks
+
+
+def test_prepare_in_a_task_for_each_source() -> None:
+    made = tasks(source=["s3://lake/a/", "s3://lake/b/"], mapped=True)
+    prepare, transform = made["scoring.prepare"], made["scoring.transform"]
+
+    assert prepare.is_mapped
+    assert prepare.expand_input.value == {"source": ["s3://lake/a/", "s3://lake/b/"]}
+    assert prepare.partial_kwargs["output"] == "s3://b/staged/"
+    assert wire.at(transform.job, INPUT_PATH).operator is prepare
+    assert transform.upstream_task_ids == {"scoring.prepare"}
+
+
+def test_associate_in_shares() -> None:
+    associate = tasks(shares=3, associate={"predictions": {"score": "double"}})["scoring.associate"]
+
+    assert associate.is_mapped
+    assert associate.expand_input.value == {"share": ["1/3", "2/3", "3/3"]}
+    assert associate.upstream_task_ids == {"scoring.transform"}
+
+
+def test_what_another_task_returns_may_be_mapped_over() -> None:
+    source = Source(task_id="elsewhere").output
+
+    assert tasks(source=source, mapped=True)["scoring.prepare"].upstream_task_ids == {"elsewhere"}
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ({"mapped": True}, ["source"]),
+        ({"shares": 0}, ["shares"]),
+        ({"shares": 2}, ["predictions"]),
+        ({"shares": 2, "associate": {"predictions": ["score"]}}, ["predictions"]),
+        ({"mapped": True, "shares": 2}, ["source", "predictions"]),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_shared_between_tasks(options: dict[str, Any], fields: list[str]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        tasks(**options)
+
+    assert [problem.field for problem in caught.value.problems] == fields
+
+
+def test_shards_are_planned_for_the_job() -> None:
+    job = replace(JOB, content_type="application/jsonlines", max_payload_in_mb=10, max_concurrent_transforms=4)
+    prepare = tasks(job=job, prepare={"max_payload_in_mb": 2})["scoring.prepare"]
+
+    assert (prepare.content_type, prepare.instance_count) == ("application/jsonlines", 3)
+    assert (prepare.max_payload_in_mb, prepare.max_concurrent_transforms) == (2, 4)

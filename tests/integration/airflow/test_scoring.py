@@ -85,6 +85,43 @@ def test_tables_are_scored_and_every_row_is_there(run_dag: RunDag, desk: Desk, d
     assert table["prediction"].to_pylist() == [number % 7 + 1 for number in range(1000)]
 
 
+def test_many_tasks_share_the_work_and_make_the_same_table(run_dag: RunDag, desk: Desk) -> None:
+    home, days = f"s3://{desk.bucket}", range(3)
+    for day in days:
+        rows = "".join(f"{100 * day + row},{'x' * (row % 5 + 1)}\n" for row in range(100))
+        desk.put_at(f"lake/{day}/a.csv", "id,text\n" + rows)
+    with dag("shared") as shared:
+        scoring(
+            source=[f"{home}/lake/{day}/" for day in days],
+            mapped=True,
+            shares=2,
+            keep=["id"],
+            columns=["text"],
+            job=TransformJob(
+                model_name=desk.model(desk.models.url("numbered")),
+                input=f"{home}/staged/",
+                output=f"{home}/out/",
+                instance_type="ml.m5.large",
+            ),
+            output=f"{home}/scored/",
+            prepare={"shard_rows": 30},
+            transform={"poll_interval": 0.5},
+            associate={"predictions": {"length": "int64"}},
+        )
+
+    done = run_dag(shared)
+
+    assert set(done.states.values()) == {"success"}, done.errors
+    assert {name for name in done.states if "prepare" in name} == {f"scoring.prepare[{day}]" for day in days}
+    assert done.results["scoring.transform"]["rows"] == 300
+    assert "scored/_SUCCESS" in desk.keys("scored/")
+    assert not desk.keys("scored/_shares/")
+    parts = [pq.read_table(io.BytesIO(desk.get(key))) for key in desk.keys("scored/part-")]
+    table = pa.concat_tables(parts)
+    assert table["id"].to_pylist() == [str(row) for row in range(300)]
+    assert table["length"].to_pylist() == [row % 5 + 1 for row in range(100)] * 3
+
+
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_model_that_breaks_fails_the_task_as_it_would_on_aws(run_dag: RunDag, desk: Desk, deferrable: bool) -> None:
     desk.put_at("in/a.csv", b"1\n2\n")
