@@ -24,16 +24,13 @@ from airflow_batchtx.control.limits import Limits, stop, wait
 from airflow_batchtx.control.rounds import in_its_round
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.waiting import POLL_INTERVAL
-from airflow_batchtx.errors import InvalidJob, Postponed, Problem, refuse
+from airflow_batchtx.errors import InvalidJob, Postponed, Problem
 from airflow_batchtx.planning.tags import shell_tags
 from airflow_batchtx.sagemaker.jobs import Described
-from airflow_batchtx.spec import wire
-from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.result import TransformResult
-from airflow_batchtx.spec.templates import is_open
 
 log = logging.getLogger(__name__)
 
@@ -75,17 +72,10 @@ def assignment_of(
 
     `tagged`: its jobs have the two as tags.
     """
-    refuse(InvalidJob, "transform job", _templates(request))
     identity = Identity(namespace=NAMESPACE, dag_id=name, task_id="", run_id=key, map_index=-1)
     work = assigned(request, identity=identity, prefix=name, epoch=None, policy=policy, control_prefix=control_prefix)
     tags = shell_tags(work.request, name, key) if tagged else {}
     return in_its_round(services, replace(work, tags=tags))
-
-
-def _templates(request: Mapping[str, Any]) -> Iterator[Problem]:
-    for member, value in wire.flat(request).items():
-        if is_open(value):
-            yield Problem(BY_NAME[member].label, value, "is a template, which only Airflow renders", "Put a value.")
 
 
 @dataclass(slots=True)

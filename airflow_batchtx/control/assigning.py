@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_batchtx.control.assignment import Assignment
@@ -14,10 +14,11 @@ from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prepared import settled
+from airflow_batchtx.spec.templates import is_open
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.spec.validation import problems
 
-OUTPUT = BY_NAME["output"].path
+OUTPUT, ENVIRONMENT = BY_NAME["output"].path, "environment"
 
 
 def assigned(
@@ -34,7 +35,7 @@ def assigned(
     Attempts are kept below `control_prefix`; beside the output where it is None.
     """
     known = wire.coerced(request)
-    refuse(InvalidJob, "transform job", problems(known))
+    refuse(InvalidJob, "transform job", (*problems(known), *_templates(known)))
     known, prepared = settled(addressed(known))
     return Assignment(
         identity=identity,
@@ -45,6 +46,14 @@ def assigned(
         policy=policy,
         control=control_of(S3Uri.parse(wire.at(known, OUTPUT)), control_prefix),
     )
+
+
+def _templates(request: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what no check has looked at, since it was to be rendered; an environment is the model's affair."""
+    for name, value in wire.flat(request).items():
+        if name != ENVIRONMENT and is_open(value):
+            rule = "is a template, which only Airflow renders: not from a shell, nor in what another task returned"
+            yield Problem(BY_NAME[name].label, value, rule, "Put a value.")
 
 
 def control_of(output: S3Uri, control_prefix: str | None) -> S3Uri:

@@ -91,6 +91,17 @@ class TestTheJob:
 
         assert [sent["ModelName"] for sent in world.batch.jobs.values()] == ["churn"]
 
+    def test_that_another_task_returned_with_a_template_in_it_is_named(self) -> None:
+        world = World()
+        task = operator("{{ ti.xcom_pull('plan') }}")
+        task.job = job(output="s3://b/{{ ds }}/out/", environment={"PROMPT": "Dear {{ name }}"}).to_request()
+
+        with pytest.raises(InvalidJob, match=r"output .*is a template, which only Airflow renders") as caught:
+            run(task, world)
+
+        assert len(caught.value.problems) == 1
+        assert world.created == []
+
     @pytest.mark.parametrize("made", ["None", "", "{'ModelName': 'x'}", None, 7, []])
     def test_that_is_none_is_named(self, made: Any) -> None:
         task = operator("{{ ti.xcom_pull('plan') }}")
