@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_batchtx.errors import InvalidJob, Problem, refuse
-from airflow_batchtx.spec import enums, form, wire
+from airflow_batchtx.spec import enums, form, state_machine, wire
 from airflow_batchtx.spec.enums import S3DataType
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.prepared import PreparedInput
@@ -106,6 +106,24 @@ class TransformJob:
         if "tags" in values:
             values["tags"] = {tag["Key"]: tag["Value"] for tag in values["tags"]}
         return cls(**values)
+
+    def to_state_machine(
+        self,
+        *,
+        sdk: bool = False,
+        notify: str | None = None,
+        attempts: int = state_machine.ATTEMPTS,
+        interval: int = state_machine.INTERVAL,
+        partition: str = "aws",
+    ) -> state_machine.Definition:
+        """Write the job as an AWS Step Functions state machine, in the Amazon States Language; see `state_machine`.
+
+        Each member that holds a template or another task's output is read from the input of an execution, under its
+        name here: `{"input": "s3://lake/day=2026-01-01/"}`. InvalidJob where the input is a list.
+        """
+        return state_machine.state_machine(
+            self.to_request(), sdk=sdk, notify=notify, attempts=attempts, interval=interval, partition=partition
+        )
 
     @staticmethod
     def params(*names: str) -> dict[str, Param]:

@@ -47,6 +47,10 @@ def short_digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_DIGEST]
 
 
+def cleaned(prefix: str, length: int, otherwise: str) -> str:
+    """Give the beginning of a name, cut and cleaned as far as it must be; `otherwise` where nothing of it is left."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", prefix).strip("-")[:length].rstrip("-") or otherwise
+
+
 def _joined(prefix: str, tail: str, otherwise: str) -> str:
-    head = re.sub(r"[^a-zA-Z0-9]+", "-", prefix).strip("-")[: NAME_LENGTH - len(tail)].rstrip("-")
-    return f"{head or otherwise}{tail}"
+    return f"{cleaned(prefix, NAME_LENGTH - len(tail), otherwise)}{tail}"
