@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 # Bars that are shown of numbers, at most, and different texts.
-BARS, TEXTS = 32, 12
+BARS, TEXTS = 50, 12
 # Different texts that are counted each; those that come later are counted together.
 COUNTED = 1000
 # Fine bins that are kept of numbers; when there are more, ten become one.

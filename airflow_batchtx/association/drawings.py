@@ -15,7 +15,8 @@ _GAP = 2.0
 _LABELS = 12
 # A bar of a few among many is still seen.
 _LEAST = 1.5
-_TIMELINE = 46
+# Between two spans, in hundredths of all of them.
+_SPLIT = 0.3
 
 
 def histogram(bars: Sequence[Bar], what: str, *, apart: bool = False) -> str:
@@ -26,17 +27,16 @@ def histogram(bars: Sequence[Bar], what: str, *, apart: bool = False) -> str:
     most = max(bar.count for bar in bars)
     step = _WIDTH / len(bars)
     room = _HEIGHT - _TOP - _FOOT
-    return _svg(
-        what,
-        _HEIGHT,
+    drawn = "".join(
         [
             f'<line class="grid" x1="0" x2="{_WIDTH}" y1="{_TOP}" y2="{_TOP}"/>',
             f'<text x="0" y="{_TOP - 5}">{most:,} rows</text>',
             *_bars(bars, step, room / most, apart=apart),
             f'<line class="base" x1="0" x2="{_WIDTH}" y1="{_HEIGHT - _FOOT}" y2="{_HEIGHT - _FOOT}"/>',
             *(_values(bars, step) if apart else _borders(bars, step)),
-        ],
+        ]
     )
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(what)}">{drawn}</svg>'
 
 
 def _bars(bars: Sequence[Bar], step: float, scale: float, *, apart: bool) -> Iterator[str]:
@@ -76,24 +76,15 @@ def share(part: float) -> str:
     )
 
 
-def timeline(spans: Sequence[tuple[str, float]], moments: Sequence[str]) -> str:
-    """Draw spans of time in a row, each as long as its seconds and in the colour of its class; a moment at each end."""
+def timeline(spans: Sequence[tuple[str, float]]) -> str:
+    """Draw spans of time in a row, each as long as its seconds and in the colour of its class."""
     total = sum(seconds for _, seconds in spans) or 1.0
     parts, x = list[str](), 0.0
     for kind, seconds in spans:
-        wide = _WIDTH * seconds / total
-        parts.append(
-            f'<rect class="{kind}" x="{x:.1f}" y="4" width="{max(wide - _GAP, _LEAST):.1f}" height="16" rx="2"/>'
-        )
+        wide = 100 * seconds / total
+        parts.append(f'<rect class="{kind}" x="{x:.2f}" width="{max(wide - _SPLIT, _SPLIT):.2f}" height="10"/>')
         x += wide
-    first, last = moments[0], moments[-1]
-    parts += [
-        f'<text x="0" y="38">{escape(first)}</text>',
-        f'<text x="{_WIDTH}" y="38" text-anchor="end">{escape(last)}</text>',
-    ]
-    return _svg("Time line of the job", _TIMELINE, parts)
-
-
-def _svg(what: str, height: int, parts: Sequence[str]) -> str:
-    drawn = "".join(parts)
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(what)}">{drawn}</svg>'
+    return (
+        '<svg class="times" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="Time line">'
+        f"{''.join(parts)}</svg>"
+    )

@@ -103,10 +103,10 @@ def _times(result: TransformResult) -> str:
     if not result.created or result.provisioning_seconds is None or result.transform_seconds is None:
         return ""
     spans = (("wait", result.provisioning_seconds), ("bar", result.transform_seconds))
-    moments = [_clock(text) for text in (result.created, result.started, result.ended)]
     waited, ran = _span(result.provisioning_seconds), _span(result.transform_seconds)
+    ends = "".join(f"<span>{_clock(moment)}</span>" for moment in (result.created, result.ended))
     return (
-        f"{timeline(spans, moments)}\n<dl>"
+        f'{timeline(spans)}\n<p class="ends">{ends}</p>\n<dl>'
         f'<dt><i class="key"></i>Provisioning</dt><dd>{waited}</dd>'
         f'<dt><i class="key run"></i>Transform</dt><dd>{ran}</dd>'
         "</dl>"

@@ -12,7 +12,7 @@ from airflow_batchtx.control.ledger import Ledger
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.errors import BatchTransformError
 from airflow_batchtx.planning.addresses import address
-from airflow_batchtx.planning.proposal import Load, Pace
+from airflow_batchtx.planning.proposal import Load, Pace, in_units
 from airflow_batchtx.planning.transfers import is_marker
 from airflow_batchtx.sagemaker.jobs import PAGE, Described
 from airflow_batchtx.spec import wire
@@ -76,10 +76,10 @@ def _pace(services: Services, described: Described, control_prefix: str | None) 
         return None
     seconds, count = (ended - started).total_seconds(), values["instance_count"]
     share = Load(total=sum(sizes), objects=sizes).busiest(count)
-    on = f"{count} x {values['instance_type']}"
+    took = f"{in_units(share)} in {seconds:.0f} s, {count} x {values['instance_type']}"
     return Pace(
         bytes_per_second=share / seconds,
-        source=f"job {described['TransformJobName']} of {created:%Y-%m-%d} ({seconds:.0f} s on {on})",
+        source=f"job {described['TransformJobName']} of {created:%Y-%m-%d} ({took})",
         provisioning_seconds=round((started - created).total_seconds(), 3),
         max_concurrent_transforms=values.get("max_concurrent_transforms"),
         max_payload_in_mb=values.get("max_payload_in_mb"),

@@ -146,7 +146,7 @@ def _fast_enough(load: Load, pace: Pace, within: float) -> Choice:
     most = MAX_INSTANCE_COUNT if load.objects is None else min(MAX_INSTANCE_COUNT, max(len(load.objects), 1))
     fitting = (count for count in range(1, most + 1) if load.busiest(count) / pace.bytes_per_second <= within)
     if (count := next(fitting, None)) is not None:
-        share = _size(load.busiest(count))
+        share = in_units(load.busiest(count))
         return Choice(
             "instance_count", count, f"the fewest that are done in {spoken(within)}: the busiest gets {share}"
         )
@@ -162,7 +162,7 @@ def _unused(load: Load, count: int) -> str:
         return f"; but there are {objects} objects, and instances without one cost the same"
     even = load.total / count
     if even and load.busiest(count) > 1.5 * even:
-        most, mean = _size(load.busiest(count)), _size(round(even))
+        most, mean = in_units(load.busiest(count)), in_units(round(even))
         return f"; but objects differ: the busiest instance gets {most}, where an even share is {mean}"
     return ""
 
@@ -179,12 +179,13 @@ def _payload(question: Question) -> Choice:
         return Choice(name, None, f"the length of records is not known: {default} MB, unless the model says otherwise")
     size, what, room = known
     if size > MAX_PAYLOAD_IN_MB * MIB:
-        return Choice(name, None, f"{what} has {_size(size)}, and no request may have more than {MAX_PAYLOAD_IN_MB} MB")
+        too_much = f"and no request may have more than {MAX_PAYLOAD_IN_MB} MB"
+        return Choice(name, None, f"{what} has {in_units(size)}, {too_much}")
     needed = min(-(-size * room // MIB), MAX_PAYLOAD_IN_MB)
     if needed <= default:
-        return Choice(name, default, f"SageMaker's own, which {what} of {_size(size)} fits in well")
+        return Choice(name, default, f"SageMaker's own, which {what} of {in_units(size)} fits in well")
     spare = ", with as much again for longer ones" if room > 1 else ""
-    return Choice(name, needed, f"{what} has {_size(size)}{spare}")
+    return Choice(name, needed, f"{what} has {in_units(size)}{spare}")
 
 
 def _longest(load: Load) -> tuple[int, str, int] | None:
@@ -259,7 +260,7 @@ def _expected(question: Question, count: int) -> Expected:
     return Expected(
         provisioning_seconds=pace.provisioning_seconds,
         transform_seconds=round(seconds, 3),
-        why_time=f"{_size(busiest)} on the busiest instance, {_size(rate)} a second: {pace.source}",
+        why_time=f"{in_units(busiest)} on the busiest instance, {in_units(rate)} a second: {pace.source}",
         cost=spent,
         currency=price.currency if price else None,
         why_cost=why_cost,
@@ -269,7 +270,7 @@ def _expected(question: Question, count: int) -> Expected:
 _UNITS: Sequence[tuple[float, str]] = ((MIB * 1024.0, "GB"), (float(MIB), "MB"), (1024.0, "KB"))
 
 
-def _size(size: float) -> str:
+def in_units(size: float) -> str:
     """Write a size for people, in the units that MaxPayloadInMB has too."""
     unit, name = next(((unit, name) for unit, name in _UNITS if size >= unit), (1.0, "bytes"))
     return f"{size / unit:.1f} {name}" if unit > 1 else f"{size:.0f} bytes"

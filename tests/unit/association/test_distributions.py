@@ -40,9 +40,9 @@ def test_bars_of_probabilities() -> None:
     found = numbers([0.05, 0.29, 0.3], [0.95, 1.0])
 
     assert [(bar.low, bar.count) for bar in found.bars if bar.count] == [
-        (0.05, 1), (0.25, 1), (0.3, 1), (0.95, 1), (1.0, 1),
+        (0.04, 1), (0.28, 1), (0.3, 1), (0.94, 1), (1.0, 1),
     ]  # fmt: skip
-    assert found.bars[0].high == 0.1
+    assert found.bars[0].high == 0.06
     assert (found.least, found.largest, found.median) == (0.05, 1.0, 0.3)
 
 

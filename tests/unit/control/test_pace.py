@@ -46,7 +46,7 @@ def test_by_what_is_on_record(world: World) -> None:
     assert found.bytes_per_second == pytest.approx(BYTES_A_SECOND)
     assert found.provisioning_seconds == 180.0
     assert name in found.source
-    assert "120 s on 2 x ml.m5.large" in found.source
+    assert "8 bytes in 120 s, 2 x ml.m5.large" in found.source
 
 
 def test_a_job_of_somebody_else_by_what_lies_there(world: World) -> None:
