@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from airflow_batchtx.storage.tables.streams import DigestWriter
-from airflow_batchtx.storage.tables.texts import body_of, column_of, constant, doubled, put_together
+from airflow_batchtx.storage.tables.texts import body_of, column_of, constant, doubled, holds_any, put_together
 
 _TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_date,
@@ -83,6 +83,8 @@ def line_breaks(batch: pa.RecordBatch) -> Iterator[tuple[int, str, str]]:
     """Yield every cell that goes over more than one line: its row from 0, its column, its text."""
     for name, column in zip(batch.schema.names, _textual(batch).columns, strict=True):
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        if pa.types.is_string(column.type) and not holds_any(column, b"\r\n"):
             continue
         broken: list[Any] = pc.indices_nonzero(pc.match_substring_regex(column, "[\r\n]")).to_pylist()
         yield from ((index, name, column[index].as_py()) for index in broken)

@@ -45,7 +45,19 @@ def body_of(texts: Any) -> pa.Buffer:
     _, offsets, body = texts.buffers()
     if body is None:
         return pa.py_buffer(b"")
-    last = len(texts) * _OFFSET
-    size = int.from_bytes(memoryview(offsets)[last : last + _OFFSET], sys.byteorder)
-    found: pa.Buffer = body.slice(0, size)
+    found: pa.Buffer = body.slice(0, _offset(offsets, len(texts)))
     return found
+
+
+def holds_any(texts: Any, marks: bytes) -> bool:
+    """Tell whether any of some bytes is in a column of text, far faster than by looking at each of its texts."""
+    _, offsets, body = texts.buffers()
+    if body is None or not len(texts):
+        return False
+    begin, end = _offset(offsets, texts.offset), _offset(offsets, texts.offset + len(texts))
+    data = body.slice(begin, end - begin).to_pybytes()
+    return any(data.find(mark) >= 0 for mark in marks)
+
+
+def _offset(offsets: pa.Buffer, at: int) -> int:
+    return int.from_bytes(memoryview(offsets)[at * _OFFSET : (at + 1) * _OFFSET], sys.byteorder)

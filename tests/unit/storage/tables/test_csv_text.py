@@ -91,3 +91,11 @@ def test_line_breaks_are_found() -> None:
 def test_empty_text_becomes_null() -> None:
     assert blanks_as_nulls(pa.array(["", "a", "\n", None])).to_pylist() == [None, "a", "\n", None]
     assert blanks_as_nulls(pa.array([], pa.string())).to_pylist() == []
+
+
+@given(st.lists(st.none() | st.text(st.sampled_from("ab\r\n"), max_size=3), max_size=8), st.integers(0, 4))
+def test_every_line_break_is_found_in_any_slice(cells: list[str | None], start: int) -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array(cells, pa.string())], names=["x"]).slice(start)
+
+    expected = [(row, cell) for row, cell in enumerate(cells[start:]) if cell and ("\r" in cell or "\n" in cell)]
+    assert [(row, cell) for row, _, cell in line_breaks(batch)] == expected
