@@ -27,6 +27,7 @@ from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import compressed
 from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage, text_of
+from airflow_batchtx.storage.tables.texts import body_of
 
 # Makes text of any bytes at all, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
 _BYTES = "latin-1"
@@ -228,25 +229,38 @@ def _numbered(rows: int, record: int, ragged: deque[Damage]) -> tuple[list[int],
 
 def _decoded(chunk: Chunk, dialect: Dialect) -> Chunk:
     """Make UTF-8 of cells that have a character for each byte, and take those rows out that have other bytes."""
-    if all(pc.all(pc.string_is_ascii(column)).as_py() is not False for column in chunk.batch.columns):
-        return chunk
-    columns: list[Any] = chunk.batch.columns
-    cells = [[_text(cell.encode(_BYTES)) for cell in column.to_pylist()] for column in columns]
-    names, whole, damaged = chunk.batch.schema.names, [], list(chunk.damaged)
-    for number, row in zip(chunk.numbers, zip(*cells, strict=True), strict=True):
-        wrong = next(((name, cell) for name, cell in zip(names, row, strict=True) if isinstance(cell, bytes)), None)
-        if wrong is None:
-            whole.append((number, row))
-        else:
-            name, cell = wrong
-            damaged.append(Damage("is not UTF-8", cell, number, name, _line(row, dialect)))
-    arrays = [pa.array([row[at] for _, row in whole], pa.string()) for at in range(len(names))]
+    names, columns = chunk.batch.schema.names, [_bytes_of(column) for column in chunk.batch.columns]
+    wrong: dict[int, str] = {}
+    for name, column in zip(names, columns, strict=True):
+        wrong |= dict.fromkeys((row for row in _not_utf8(column) if row not in wrong), name)
+    damaged = [
+        Damage("is not UTF-8", cells[name], chunk.numbers[row], name, _line(list(cells.values()), dialect))
+        for row, name in wrong.items()
+        for cells in [{other: column[row].as_py() for other, column in zip(names, columns, strict=True)}]
+    ]
+    left = [row for row in range(chunk.batch.num_rows) if row not in wrong]
+    taken = [column.take(pa.array(left, pa.int64())) for column in columns] if wrong else columns
     return Chunk(
-        pa.RecordBatch.from_arrays(arrays, names=names),
-        [number for number, _ in whole],
+        pa.RecordBatch.from_arrays([column.cast(pa.string()) for column in taken], names=names),
+        [chunk.numbers[row] for row in left],
         chunk.end,
-        tuple(sorted(damaged, key=lambda damage: damage.record or 0)),
+        tuple(sorted((*chunk.damaged, *damaged), key=lambda damage: damage.record or 0)),
     )
+
+
+def _bytes_of(column: Any) -> Any:
+    """Give cells as the bytes that their characters stand for."""
+    data = bytes(body_of(column)).decode().encode(_BYTES)
+    offsets: Any = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(pc.utf8_length(column))])
+    return pa.BinaryArray.from_buffers(pa.binary(), len(column), [None, offsets.buffers()[1], pa.py_buffer(data)])
+
+
+def _not_utf8(column: Any) -> list[int]:
+    try:
+        column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return [row for row, cell in enumerate(column.to_pylist()) if isinstance(_text(cell), bytes)]
+    return []
 
 
 def _written(batch: pa.RecordBatch, dialect: Dialect, row: int) -> str:
