@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from airflow_batchtx.storage.tables.streams import DigestWriter
-from airflow_batchtx.storage.tables.texts import body_of, column_of, constant, doubled, holds_any, put_together
+from airflow_batchtx.storage.tables.texts import body_of, column_of, constant, doubled, holds_any, put_together, text_of
 
 _TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_date,
@@ -44,12 +44,12 @@ def lines(batch: pa.RecordBatch) -> pa.Buffer:
 
 def plain_lines(batch: pa.RecordBatch) -> pa.Buffer | None:
     """Write one line for each row without any quotes; None where a cell needs them. The fast way."""
-    texts = _textual(batch)
-    if texts.num_columns == 1 and _has_blank(texts.column(0)):
+    columns: list[Any] = [text_of(one) if pa.types.is_floating(one.type) else one for one in _textual(batch).columns]
+    if len(columns) == 1 and _has_blank(columns[0]):
         return None
     sink = pa.BufferOutputStream()
     try:
-        arrow_csv.write_csv(texts, sink, _PLAIN)
+        arrow_csv.write_csv(pa.RecordBatch.from_arrays(columns, names=batch.schema.names), sink, _PLAIN)
     except pa.ArrowInvalid:
         return None
     return sink.getvalue()
@@ -66,7 +66,7 @@ def quoted_lines(batch: pa.RecordBatch) -> pa.Buffer:
 
 
 def _quoted(column: Any) -> Any:
-    texts: Any = pc.coalesce(column.cast(pa.string()), constant(""))
+    texts: Any = pc.coalesce(text_of(column), constant(""))
     needs = pc.match_substring_regex(texts, _QUOTED)
     return pc.if_else(needs, put_together('"', doubled(texts, '"'), '"'), texts) if pc.any(needs).as_py() else texts
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_batchtx.storage.tables.csv_text import written
-from airflow_batchtx.storage.tables.texts import body_of, constant, put_together
+from airflow_batchtx.storage.tables.texts import body_of, constant, put_together, text_of
 
 Is = Callable[[pa.DataType], bool]
 # How a record begins, and how it ends; between them stand its columns.
@@ -92,10 +92,6 @@ def _cells(column: Any) -> Any:
     return pc.coalesce(write(column), constant("null"))
 
 
-def _bare(column: Any) -> Any:
-    return column.cast(pa.string())
-
-
 def _decoded(column: Any) -> Any:
     return _cells(column.dictionary_decode())
 
@@ -166,7 +162,7 @@ _LISTS: tuple[Is, ...] = (
     pa.types.is_large_list_view,
 )  # fmt: skip
 _WRITERS: Sequence[tuple[Sequence[Is], Callable[[Any], Any]]] = (
-    (_BARE, _bare),
+    (_BARE, text_of),
     (_TEXTS, _text),
     (_TIMES, _time),
     ((pa.types.is_dictionary,), _decoded),

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 # Width in bytes of the offsets of a column of text.
 _OFFSET = 4
+# Of so many values at most this part differs if the whole column holds about four of each.
+_SAMPLE, _DIFFERENT, _ALIKE = 2048, 0.85, 4
 
 
 def column_of(texts: Sequence[str]) -> Any:
@@ -27,6 +29,21 @@ def column_of(texts: Sequence[str]) -> Any:
 def constant(text: str) -> Any:
     """Give a text as Arrow's scalar."""
     return column_of((text,))[0]
+
+
+def text_of(column: Any) -> Any:
+    """Write every value as text; floating numbers, which take longest, once each where few of them differ."""
+    if not (pa.types.is_floating(column.type) and _repeats(column)):
+        return column.cast(pa.string())
+    encoded = column.dictionary_encode()
+    return encoded.dictionary.cast(pa.string()).take(encoded.indices)
+
+
+def _repeats(column: Any) -> bool:
+    """Judge by the first values whether so many are alike that it is worth finding them: about four of each."""
+    if len(column) < _SAMPLE * _ALIKE:
+        return False
+    return len(column.slice(0, _SAMPLE).dictionary_encode().dictionary) < _DIFFERENT * _SAMPLE
 
 
 def put_together(*parts: Any) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
@@ -53,6 +54,21 @@ def test_values_are_written_so_that_they_read_back(column: pa.Array, expected: s
 )
 def test_what_no_cell_holds_is_told(kind: pa.DataType) -> None:
     assert not is_textual(kind)
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()], ids=str)
+@pytest.mark.parametrize("digits", [0, 1, 5])
+def test_numbers_of_which_many_are_alike_are_written_as_any_others(digits: int, kind: pa.DataType) -> None:
+    chance = random.Random(digits)
+    some = [None, 0.0, -0.0, float("nan"), *(round(chance.gauss(0, 1), digits) for _ in range(2_000))]
+    parts = [pa.RecordBatch.from_pydict({"x": pa.array(some, kind), "y": ["a"] * len(some)}) for _ in range(5)]
+
+    together = pa.RecordBatch.from_pydict({"x": pa.array(some * 5, kind), "y": ["a"] * len(some) * 5})
+
+    # Of a few numbers each is written by itself.
+    assert bytes(lines(together)) == b"".join(
+        bytes(lines(part.slice(at, 9))) for part in parts for at in range(0, len(some), 9)
+    )
 
 
 def test_text_stays_as_it_was() -> None:
