@@ -13,8 +13,9 @@ from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.association.side_by_side import Stream, beside
 from airflow_batchtx.errors import AssociationError, KeyMismatch
 
-# Bytes of what is held of one pair, of each side, to bring it into the order of the other.
-LIMIT = 256 * 1024 * 1024
+# Bytes of what is held of one pair, of each side, to bring it into the order of the other; twice what prepare makes a
+# shard of. What is made of it takes some times as much.
+LIMIT = 64 * 1024 * 1024
 Beside = tuple[pa.RecordBatch, pa.RecordBatch]
 
 
@@ -76,10 +77,15 @@ class _Keys:
 
 
 def _refuse_twice(pair: Pair, keys: Any, whose: str) -> None:
-    if pc.count_distinct(keys, mode="all").as_py() != len(keys):
-        counts = keys.value_counts()
-        once = pc.equal(counts.field(1), pa.scalar(1, pa.int64()))
-        raise _mismatch(pair, _first(counts.field(0), pc.invert(once)), f"several {whose} have")
+    # Keys that grow are each there once, and to sort others takes less memory than to hash them.
+    ordered = keys if _grow(keys) else keys.take(pc.sort_indices(keys))
+    again: Any = pc.index(pc.equal(ordered.slice(1), ordered.slice(0, len(ordered) - 1)), True).as_py()
+    if again >= 0:
+        raise _mismatch(pair, ordered[again].as_py(), f"several {whose} have")
+
+
+def _grow(keys: Any) -> bool:
+    return bool(pc.all(pc.greater(keys.slice(1), keys.slice(0, len(keys) - 1))).as_py())
 
 
 def _held(pair: Pair, first: Iterable[pa.RecordBatch], stream: Stream) -> pa.RecordBatch:
