@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from importlib.resources import files
@@ -184,32 +184,35 @@ def _shares(rows: Sequence[tuple[str, int]], titles: tuple[str, str]) -> str:
 
 def _parts(report: Report) -> str:
     parts = report.table.parts
-    rows = "\n".join(_part(part) for part in parts[:PARTS])
+    rows = "\n".join(_part(part, report.output) for part in parts[:PARTS])
     more = (
         f'<p class="faint">and {len(parts) - PARTS:,} more, which the manifest lists</p>' if len(parts) > PARTS else ""
     )
-    titles = ("part", "rows", "bytes", "input", "answered by", "sha256")
-    head = "".join(f"<th{_RIGHT if title in _NUMBERS else ''}>{title}</th>" for title in titles)
+    head = "".join(f"<th{right}>{title}</th>" for title, right, _ in _COLUMNS)
     return (
         f'<h2>Parts</h2>\n<details class="card"{"" if len(parts) > _FEW else " open"}>'
         f"<summary>{_count(len(parts), 'part')}</summary>\n"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+        f'<div class="wide"><table><thead><tr><th>part</th>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
         f"{more}</details>"
     )
 
 
-_NUMBERS, _RIGHT = frozenset({"rows", "bytes"}), ' class="number"'
 # So many parts are shown at once.
 _FEW = 12
+_RIGHT = ' class="number"'
+# Titles, where cells stand, and what a part has in them.
+_COLUMNS: Sequence[tuple[str, str, Callable[[Part], str]]] = (
+    ("rows", _RIGHT, lambda part: f"{part.rows:,}"),
+    ("bytes", _RIGHT, lambda part: f"{part.bytes:,}"),
+    ("input", "", lambda part: part.input),
+    ("answered by", "", lambda part: part.output),
+    ("sha256", ' class="sum"', lambda part: part.sha256[:12]),
+)
 
 
-def _part(part: Part) -> str:
-    cells = (part.uri, f"{part.rows:,}", f"{part.bytes:,}", part.input, part.output, part.sha256[:12])
-    return "<tr>" + "".join(f"<td{right}>{escape(cell)}</td>" for cell, right in _aligned(cells)) + "</tr>"
-
-
-def _aligned(cells: Iterable[str]) -> Iterator[tuple[str, str]]:
-    return ((cell, _RIGHT if place in (1, 2) else "") for place, cell in enumerate(cells))
+def _part(part: Part, folder: str) -> str:
+    cells = "".join(f"<td{right}>{escape(told(part))}</td>" for _, right, told in _COLUMNS)
+    return f"<tr><td>{escape(part.uri.removeprefix(folder))}</td>{cells}</tr>"
 
 
 # ------------------------------------------------------------------------------------------------------- wording

@@ -27,7 +27,7 @@ def bar(console: Console, what: str, *, quiet: bool = False) -> Iterator[Report]
         yield lambda _, __: None
         return
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True),
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
         TransferSpeedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as progress:

@@ -30,7 +30,17 @@ def reported(store: InMemoryStore, **options: Any) -> Report:
     return report(store, S3Uri.parse(output.manifest), TransformResult.read(RESULT | TOOK))
 
 
-@pytest.mark.parametrize("options", [{}, {"format": "csv"}, {"predictions": {"score": "double", "label": "string"}}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"format": "csv"},
+        {"format": "jsonlines"},
+        {"predictions": {"score": "double", "label": "string"}},
+        {"partition_by": ["prediction_1"]},
+        {"partition_by": ["prediction_0", "prediction_1"], "format": "csv"},
+    ],
+)
 def test_every_row_is_counted(options: dict[str, Any]) -> None:
     found = reported(Scored(b"0.5,a\n0.25,b\n,b\n", b"1,b\n0,c\n"), **options)
 
@@ -41,6 +51,20 @@ def test_every_row_is_counted(options: dict[str, Any]) -> None:
     assert isinstance(label.values, Texts)
     assert (score.values.least, score.values.largest, score.values.mean) == (0.0, 1.0, 0.4375)
     assert label.values.most == (("b", 3), ("a", 1), ("c", 1))
+
+
+def test_dead_rows_are_told_with_their_reasons() -> None:
+    store = Scored(b'0.5,\n,too old\n"",too old\n', b"1,\n,too young\n")
+    found = reported(store, predictions=["score", "error"], error_member="error", max_dead="90%")
+
+    assert (found.table.rows, found.table.dead_rows) == (2, 3)
+    assert found.reasons is not None
+    assert isinstance(found.reasons.values, Texts)
+    assert [count for _, count in found.reasons.values.most] == [2, 1]
+    shown = " ".join(Outline(page(found)).text.split())
+    assert "5 rows in = 2 rows out + 3 dead" in shown
+    assert "too old" in shown
+    assert "s3://b/scored/_dead_letters/" in shown
 
 
 def test_progress_comes_to_its_end() -> None:

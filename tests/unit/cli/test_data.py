@@ -300,6 +300,6 @@ def test_a_bar_of_bytes_on_a_terminal_only(terminal: bool, quiet: bool) -> None:
     file = io.StringIO()
 
     with bar(Console(file=file, force_terminal=terminal, width=200), "preparing", quiet=quiet) as report:
-        report(1024, 4096)
+        report(1000, 4000)
 
-    assert ("1.0/4.0 KiB" in file.getvalue()) == (terminal and not quiet)
+    assert ("1.0/4.0 kB" in file.getvalue()) == (terminal and not quiet)
