@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_batchtx.association.request import JSON, TYPES
+from airflow_batchtx.storage.tables.arrow_types import type_named
 from airflow_batchtx.storage.tables.csv_text import blanks_as_nulls
 
-_WHOLE = r"^(0|-?[1-9][0-9]*)$"
 _DIGITS = r"^\s*[-+]?[0-9]+\s*$"
 _EXACT = 2.0**53
 
@@ -34,9 +34,10 @@ _ORDER: Mapping[pa.DataType, tuple[str, ...]] = {
 
 
 def arrow_type(kind: str) -> pa.DataType:
-    """Give the Arrow type of a kind of column."""
-    known: Any = pa.type_for_alias
-    return pa.string() if kind == JSON else known(kind)
+    """Give the Arrow type of a kind of column; a ValueError says that there is no such type."""
+    if (found := pa.string() if kind == JSON else type_named(kind)) is None:
+        raise ValueError(f"{kind} is no type of Arrow")
+    return found
 
 
 def held(column: Any, kind: str) -> Any:
@@ -86,8 +87,9 @@ def _beyond(column: Any, kind: str, hold: Callable[[Any, str], Any], start: int)
 def _integers(column: Any) -> Any:
     filled = blanks_as_nulls(column)
     numbers = _cast(filled, pa.int64())
-    if numbers is None or not pc.all(pc.match_substring_regex(filled, _WHOLE)).as_py():
-        return numbers if filled.null_count == len(filled) else None
+    # As Python writes them: what else Arrow takes for whole numbers would be written otherwise.
+    if numbers is None or pc.all(pc.equal(numbers.cast(WRITTEN), filled)).as_py() is False:
+        return None
     return numbers
 
 

@@ -17,12 +17,14 @@ from airflow_batchtx.association.native_join import JoinedCsv, JoinedJson
 from airflow_batchtx.association.objects import CSV, JSON, JSON_LINES, RECORD_IO, Inputs, kind_of
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.association.request import DOCUMENT, AssociateRequest
+from airflow_batchtx.association.request import JSON as JSON_TEXT
 from airflow_batchtx.association.rows import CsvRows, JsonRows, KeptRows, NumberedRows, Rows
 from airflow_batchtx.association.side_by_side import Stream, as_many, beside
 from airflow_batchtx.errors import InvalidInput, Problem, refuse
 from airflow_batchtx.spec.enums import JoinSource
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.tables.arrow_types import KNOWN, type_named
 
 Answers = CsvAnswers | JsonAnswers | RecordIoAnswers | WholeAnswers | JoinedCsv
 
@@ -232,6 +234,9 @@ def _unfit(reading: Reading) -> Iterator[Problem]:
     if both := sorted(set(given) & set(taken) - {reading.key}):
         remedy = "Give predictions= other names, of JSON the members to take, or join by it: key=."
         yield Problem("predictions", both, "is the name of a kept column too", remedy)
+    for name, kind in reading.answers.columns.items():
+        if kind not in (None, JSON_TEXT) and type_named(kind or "") is None:
+            yield Problem(f"predictions[{name!r}]", kind, f"is none of the types {KNOWN}", "Give one of them, or none.")
     if reading.key is None:
         return
     if reading.key not in taken:

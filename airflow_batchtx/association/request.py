@@ -22,7 +22,10 @@ from airflow_batchtx.spec.uri import S3Uri
 TYPES = ("int64", "double", "bool", "string", "binary")
 # Types that a column has only where it is given one: compact JSON of whatever it holds, and what Arrow can cast to.
 JSON = "json"
-_GIVEN = re.compile(r"json|u?int(8|16|32|64)|float(16|32|64)|date(32|64)|timestamp\[(s|ms|us|ns)\]")
+_GIVEN = re.compile(
+    r"json|u?int(8|16|32|64)|float(16|32|64)|float|date(32|64)|time32\[m?s\]|time64\[[un]s\]"
+    r"|timestamp\[[mun]?s(, ?tz=[^\]\s]+)?\]|decimal(32|64|128|256)\( ?\d+ ?(, ?-?\d+ ?)?\)"
+)
 # Readings of JSON answers; any other is the path of a member that holds a list of them.
 DOCUMENT, ARRAY = "document", "array"
 

@@ -11,7 +11,6 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from airflow_batchtx.errors import InvalidData, MalformedRecord, Problem, StorageError, refuse
-from airflow_batchtx.preparation.arrow_types import KNOWN, type_named
 from airflow_batchtx.preparation.columns import Column, can_become, filling
 from airflow_batchtx.preparation.forms import Form, form_of
 from airflow_batchtx.preparation.query import Queried, Query, queried
@@ -20,6 +19,7 @@ from airflow_batchtx.preparation.request import COMPRESSIONS, DELIMITERS, FORMAT
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
 from airflow_batchtx.storage.tables import csv_records, jsonl_records
+from airflow_batchtx.storage.tables.arrow_types import KNOWN, type_named
 from airflow_batchtx.storage.tables.csv_records import Dialect
 
 # Objects whose heads are read at once.

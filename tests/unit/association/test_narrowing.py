@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -99,6 +100,9 @@ def test_kinds_that_meet_in_one_column_are_text(values: list[Any], at_least: str
         (["1.5", ""], "float32", [1.5, None]),
         (["300"], "uint8", None),
         (["2026-01-01", ""], "date32", [date(2026, 1, 1), None]),
+        (["1.50", ""], "decimal128(10, 2)", [Decimal("1.50"), None]),
+        (["1.505"], "decimal128(10, 2)", None),
+        (["2026-01-01T12:00:00Z"], "timestamp[us, tz=UTC]", [datetime(2026, 1, 1, 12, tzinfo=timezone.utc)]),
         (['{"a":1}'], "json", ['{"a":1}']),
     ],
 )

@@ -207,3 +207,10 @@ def test_members_without_end_have_to_be_named() -> None:
 
     with pytest.raises(InvalidInput, match="must be named"):
         table(store, request_of({"accept": "application/jsonlines"}))
+
+
+def test_a_type_that_arrow_does_not_have_is_refused() -> None:
+    store = InMemoryStore({"s3://b/in/a": b"1\n", "s3://b/out/a.out": b"1\n"})
+
+    with pytest.raises(InvalidInput, match="none of the types"):
+        table(store, request_of({"options": {"predictions": {"p": "decimal128(99, 2)"}}}))

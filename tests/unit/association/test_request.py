@@ -43,7 +43,7 @@ def test_every_option_has_a_reader() -> None:
         ("churn", {"churn": None}),
         (["a", "b"], {"a": None, "b": None}),
         ({"a": "double", "b": None}, {"a": "double", "b": None}),
-        ({"a": "json", "b": "bool", "c": "timestamp[us]"}, {"a": "json", "b": "bool", "c": "timestamp[us]"}),
+        ({"a": "json", "b": "bool", "c": "decimal128(9, 2)"}, {"a": "json", "b": "bool", "c": "decimal128(9, 2)"}),
         ("None", None),
     ],
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from airflow_batchtx.preparation.arrow_types import type_named
+from airflow_batchtx.storage.tables.arrow_types import type_named
 
 
 @pytest.mark.parametrize(
