@@ -275,6 +275,25 @@ def test_objects_that_are_sent_whole(tmp_path: Path) -> None:
     assert "the largest object" in found["why"]["max_payload_in_mb"]
 
 
+def test_images_that_are_to_be_prepared(world: World) -> None:
+    world.put("s3://b/images/a.png", b"x" * (7 * MIB))
+    world.put("s3://b/images/b.png", b"x")
+
+    options = ("--source", "s3://b/images/", "--content-type", "image/png")
+    found = machine(world, "plan", *options, "--mb-per-second", "1", "--within", "7s")
+
+    assert (found["input"]["objects"], found["sharding"]) == (2, None)
+    assert found["members"] == {"instance_count": 2, "max_payload_in_mb": 7}
+
+
+def test_shards_are_of_the_type_that_the_request_says(world: World, tmp_path: Path) -> None:
+    request = lines(content_type="application/jsonlines")
+
+    found = machine(world, "plan", written(tmp_path, request), "--source", "s3://b/src/", "--columns", "x")
+
+    assert found["input"]["bytes"] > ROWS * len('{"x":"1"}')
+
+
 def test_people_see_every_choice_with_its_reason(tmp_path: Path) -> None:
     shown = " ".join(ran(big(600, 1200), "plan", written(tmp_path, lines())).stdout.split())
 
