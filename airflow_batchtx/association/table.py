@@ -92,5 +92,6 @@ class PartWriter:
                 sha256=self._digest.sha256,
                 input=str(pair.source),
                 output=str(pair.answers.uri),
+                inputs=len(pair.members),
             ),
         )

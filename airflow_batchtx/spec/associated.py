@@ -36,7 +36,10 @@ class AssociatedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One object of the table: the input object whose rows it holds, and the output object that answered them."""
+    """One object of the table: the input object whose rows it holds, and the output object that answered them.
+
+    Of objects that are one record each it holds the rows of `inputs` together, of which these are the first.
+    """
 
     uri: str
     rows: int
@@ -44,6 +47,7 @@ class Part:
     sha256: str
     input: str
     output: str
+    inputs: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from airflow_batchtx.association.gathering import gathered
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.errors import TypeTooNarrow
+from airflow_batchtx.spec.associated import AssociatedManifest
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
@@ -67,7 +68,9 @@ def test_a_thousand_images_are_one_part() -> None:
     output = associate(store, AssociateRequest.read(values | said))
 
     lines = store.get(S3Uri("b", "scored/part-00000.csv")).decode().splitlines()
+    (part,) = AssociatedManifest.read(store.get(S3Uri.parse(output.manifest))).parts
     assert (output.rows, output.parts) == (1000, 1)
+    assert (part.rows, part.inputs, part.input) == (1000, 1000, "s3://b/in/0000.png")
     assert lines[0] == "input_object,record,label,score"
     assert lines[1000] == "s3://b/in/0999.png,1,x,999"
 
