@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from airflow_batchtx.cli import showing
 from airflow_batchtx.control.drafting import heads, inputs_of
@@ -16,7 +17,7 @@ from airflow_batchtx.control.pace import Wanted, pace_of
 from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.errors import InvalidInput, Problem
-from airflow_batchtx.planning.proposal import Load, Pace, Proposal, Question, proposed
+from airflow_batchtx.planning.proposal import Expected, Load, Pace, Proposal, Question, proposed
 from airflow_batchtx.planning.sampling import longest_line
 from airflow_batchtx.planning.settings import MIB
 from airflow_batchtx.preparation.objects import chosen
@@ -170,23 +171,31 @@ def machine(found: Found) -> dict[str, Any]:
 
 def show(found: Found) -> None:
     """Print it for people."""
-    proposal, expected = found.proposal, found.proposal.expected
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right", no_wrap=True, style="cyan")
     table.add_column(overflow="fold", style="dim")
-    table.add_row("input", "", found.input.told)
-    for choice in proposal.choices:
-        table.add_row(choice.member, "" if choice.value is None else f"{choice.value}", choice.why)
-    if (sharding := proposal.sharding) is not None:
-        table.add_row("shards", showing.size(sharding.shard_bytes), " ".join(sharding.reasons))
-    before = "not known" if expected.provisioning_seconds is None else "as that job had"
-    table.add_row(*_timed("provisioning", expected.provisioning_seconds, before))
-    table.add_row(*_timed("transform", expected.transform_seconds, expected.why_time))
-    spent = None if expected.cost is None else f"{expected.cost:.4f} {expected.currency}"
-    table.add_row("cost", spent or "?", expected.why_cost)
+    for row in (("input", "", found.input.told), *_chosen(found.proposal), *_expected(found.proposal.expected)):
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 
-def _timed(name: str, seconds: float | None, why: str) -> tuple[str, str, str]:
-    return name, showing.duration(seconds) or "?", why
+Row: TypeAlias = tuple[str, str, str]
+
+
+def _chosen(proposal: Proposal) -> Iterator[Row]:
+    for choice in proposal.choices:
+        yield choice.member, "" if choice.value is None else str(choice.value), choice.why
+    if (sharding := proposal.sharding) is not None:
+        yield "shards", showing.size(sharding.shard_bytes), " ".join(sharding.reasons)
+
+
+def _expected(expected: Expected) -> Iterator[Row]:
+    before = "not known" if expected.provisioning_seconds is None else "as that job had"
+    yield "provisioning", showing.duration(expected.provisioning_seconds) or _UNKNOWN, before
+    yield "transform", showing.duration(expected.transform_seconds) or _UNKNOWN, expected.why_time
+    spent = _UNKNOWN if expected.cost is None else f"{expected.cost:.4f} {expected.currency}"
+    yield "cost", spent, expected.why_cost
+
+
+_UNKNOWN = "?"
