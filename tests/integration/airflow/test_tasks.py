@@ -261,14 +261,14 @@ def test_a_quota_costs_no_slot_and_no_try(run_dag: RunDag, sagemaker: FakeBatch,
     assert done.results["score"]["attempts"] == 1
 
 
-@pytest.mark.parametrize("options", [{"on_quota": "fail"}, {"quota_timeout": 0.1}], ids=["fail", "timeout"])
+@pytest.mark.parametrize("options", [{"on_quota": "fail"}, {"quota_timeout": 3}], ids=["fail", "timeout"])
 def test_a_quota_that_is_not_waited_for_any_longer_fails_the_task(
     run_dag: RunDag, sagemaker: FakeBatch, bucket: str, options: dict[str, Any]
 ) -> None:
     sagemaker.trouble["CreateTransformJob"] = [refusal("CreateTransformJob", "ResourceLimitExceeded")] * 9
     with dag(f"crowded_{next(iter(options))}") as crowded:
         score = operator("score", job(bucket), **options)
-        score.quota_pause = 0.2
+        score.quota_pause = 6  # half of which is the timeout: a busy machine is refused the first time before it
 
     done = run_dag(crowded)
 
