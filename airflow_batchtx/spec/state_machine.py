@@ -99,18 +99,19 @@ def state_machine(
     """
     request, _ = settled(wire.coerced(request))
     names = opened(request) if inputs is None else frozenset(inputs)
-    refuse(InvalidJob, "state machine", _impossible(request, names, attempts, interval))
+    refuse(InvalidJob, "state machine", _impossible(request, attempts, interval))
     by, failed = (SDK if sdk else SYNC), "Tell" if notify else "Failed"
     states = {
         "Begin": {"Type": "Pass", "Result": {"attempt": 1, "pause": FIRST_PAUSE}, "Next": "Name"},
         "Name": _name(request),
-        "Transform": _transform(request, names, by, partition, failed),
+        "Transform": _transform(request, names, by, partition),
         "Wait": {"Type": "Wait", "Seconds": interval, "Next": "Look"},
-        "Look": _look(by, partition, failed),
+        "Look": _look(by, partition),
         "Judge": _judge(attempts),
         "Again": _AGAIN,
         "Pause": {"Type": "Wait", "SecondsPath": "$.wait", "Next": "Name"},
         "Reason": {**_REASON, "Next": failed},
+        "Refused": {**_REFUSED, "Next": failed},
         "Ended": {**_ENDED, "Next": failed},
         **({"Tell": _tell(notify, partition)} if notify else {}),
         "Failed": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
@@ -129,9 +130,9 @@ def execution_input(request: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wire.flat(request).items() if name != "name"}
 
 
-def _impossible(request: Mapping[str, Any], names: Collection[str], attempts: int, interval: int) -> Iterator[Problem]:
+def _impossible(request: Mapping[str, Any], attempts: int, interval: int) -> Iterator[Problem]:
     source = wire.at(request, BY_NAME["input"].path)
-    if isinstance(source, list) and "input" not in names:
+    if isinstance(source, list):
         rule = "is a list, and Step Functions writes no manifests"
         yield Problem("input", source, rule, "Give one prefix, or a manifest with s3_data_type=ManifestFile.")
     if not 1 <= attempts <= 99:
@@ -148,9 +149,7 @@ def _shown(request: Mapping[str, Any]) -> str:
 # ----------------------------------------------------------------------------------------------------- the states
 
 
-def _transform(
-    request: Mapping[str, Any], names: Collection[str], by: Integration, partition: str, failed: str
-) -> State:
+def _transform(request: Mapping[str, Any], names: Collection[str], by: Integration, partition: str) -> State:
     return {
         "Type": "Task",
         "Resource": f"arn:{partition}:states:::{by.resource}",
@@ -161,24 +160,24 @@ def _transform(
             _retrier(by.busy, first=5, longest=300, times=8),
         ],
         "Catch": [
-            *([_catcher(by.unmade, failed)] if by.unmade else []),
+            *([_catcher(by.unmade, "Refused")] if by.unmade else []),
             # The name is this attempt's alone: where it is taken, a call whose answer was lost has made the job.
             _catcher(by.known, "Look"),
-            _catcher(("States.ALL",), failed),
+            _catcher(("States.ALL",), "Refused"),
         ],
         "ResultPath": "$.job",
         "Next": by.then,
     }
 
 
-def _look(by: Integration, partition: str, failed: str) -> State:
+def _look(by: Integration, partition: str) -> State:
     """Ask for the job: what became of it, and in which class of failures it ended, is in no error's name."""
     return {
         "Type": "Task",
         "Resource": f"arn:{partition}:states:::aws-sdk:sagemaker:describeTransformJob",
         "Parameters": {"TransformJobName.$": "$.name"},
         "Retry": [_retrier(SDK.busy, first=5, longest=300, times=8)],
-        "Catch": [_catcher(("States.ALL",), failed, by.lost)],
+        "Catch": [_catcher(("States.ALL",), "Refused", by.lost)],
         "ResultPath": "$.job",
         "Next": "Judge",
     }
@@ -229,6 +228,15 @@ _REASON: State = {
     "Parameters": {
         "Error.$": "States.ArrayGetItem(States.StringSplit($.job.FailureReason, ':'), 0)",
         "Cause.$": "States.Format('{}: {}', $.name, $.job.FailureReason)",
+    },
+    "ResultPath": "$.error",
+}
+# A state may not fail with a name of the language's own, such as States.Runtime.
+_REFUSED: State = {
+    "Type": "Pass",
+    "Parameters": {
+        "Error.$": "States.Format('Call.{}', $.error.Error)",
+        "Cause.$": "States.Format('{}: {}', $.name, $.error.Cause)",
     },
     "ResultPath": "$.error",
 }
