@@ -11,7 +11,7 @@ import pytest
 
 from airflow_batchtx.control.ending import Ending
 from airflow_batchtx.control.submission import start
-from airflow_batchtx.errors import InvalidInput, JobNotFound
+from airflow_batchtx.errors import InvalidInput, JobNotFound, OutputMissing, StaleOutput
 from airflow_batchtx.operators.data import AssociateOutputOperator
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prices import PriceTable
@@ -88,6 +88,26 @@ def test_two_prefixes_are_enough() -> None:
         world.put(name.replace("/in/", "/answers/") + ".out", body)
 
     assert associated(world, input="s3://b/in/", answers="s3://b/answers/") == [1, 2, 3]
+
+
+def test_an_output_that_is_older_than_its_input_is_of_another_job() -> None:
+    world = Lines()
+    for name, body in INPUTS.items():
+        world.put(name.replace("/in/", "/answers/") + ".out", body)
+    world.put("s3://b/in/c.csv", b"4\n")
+
+    with pytest.raises(StaleOutput) as caught:
+        associated(world, input="s3://b/in/", answers="s3://b/answers/")
+    assert caught.value.uri == "s3://b/answers/c.csv.out"
+
+
+def test_an_input_without_an_output_is_named() -> None:
+    world = Lines()
+    world.put("s3://b/answers/a.csv.out", b"1\n2\n")
+
+    with pytest.raises(OutputMissing) as caught:
+        associated(world, input="s3://b/in/", answers="s3://b/answers/")
+    assert caught.value.uri == "s3://b/in/c.csv"
 
 
 def test_more_than_one_way_is_refused_when_the_dag_is_parsed() -> None:
