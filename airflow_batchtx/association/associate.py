@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TypeAlias
 
-from airflow_batchtx.association import dead_letters, processes
+from airflow_batchtx.association import dead_letters
 from airflow_batchtx.association.columns import Columns, columns_of
 from airflow_batchtx.association.gathering import gathered
 from airflow_batchtx.association.pairing import Pair, by_name, prepared
 from airflow_batchtx.association.parts import Task, Written, dead_uri, part_uri, write
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
-from airflow_batchtx.association.processes import Opener
+from airflow_batchtx.association.processes import Opener, Processes
 from airflow_batchtx.association.publishing import Publication, Whole, digest_of
 from airflow_batchtx.association.reading import planned
 from airflow_batchtx.association.recorded import by_record, recorded
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # Is told how many bytes of answers are in the table, of all.
 Progress: TypeAlias = Callable[[int, int], None]
+Spread: TypeAlias = Callable[[Sequence[Task]], Generator[Written, None, None]]
 
 
 def associate(
@@ -63,7 +64,8 @@ def associate(
     publication.announce(store)
     try:
         publication.begin(store)
-        table = _table(request, work, *_written(store, request, parted, columns, _Way(progress, opener)))
+        with _writers(store, request, parted, opener) as spread:
+            table = _table(request, work, *_written(request, parted, columns, spread, progress))
         publication.publish(store, table)
     except BaseException as error:
         publication.give_up(store, error)
@@ -110,44 +112,41 @@ def _publication(place: Place, work: str) -> Publication:
 # ------------------------------------------------------------------------------------------------------ the parts
 
 
-class _Way(NamedTuple):
-    """How parts are written."""
-
-    progress: Progress | None
-    opener: Callable[[], Opener] | None
+@contextmanager
+def _writers(
+    store: ObjectStore, request: AssociateRequest, parted: Sequence[Pair], opener: Callable[[], Opener] | None
+) -> Iterator[Spread]:
+    """Give what writes tasks, here or in processes that end with this context."""
+    count = min(request.processes, len(request.share.taken(parted) if request.share else parted))
+    if opener is None or count < 2:
+        yield lambda tasks: (write(store, task) for task in tasks)
+        return
+    with Processes(count, opener) as several:
+        yield several.spread
 
 
 def _written(
-    store: ObjectStore, request: AssociateRequest, paired: Sequence[Pair], columns: Columns, way: _Way
+    request: AssociateRequest, parted: Sequence[Pair], columns: Columns, spread: Spread, progress: Progress | None
 ) -> tuple[Columns, list[Written]]:
     """Write all parts in the narrowest types; begin again where a value turns out to need wider ones."""
-    tasks = [Task(request, number, pair, columns) for number, pair in enumerate(paired)]
+    tasks = [Task(request, number, pair, columns) for number, pair in enumerate(parted)]
     own = request.share.taken(tasks) if request.share else tasks
     try:
-        return columns, list(_told(own, _spread(store, request, own, way), way))
+        # When this is left, by an error too, nothing is written any more.
+        with closing(spread(own)) as written:
+            return columns, list(_told(own, written, progress))
     except TypeTooNarrow as narrow:
         wider = columns.wider(narrow)
-    return _written(store, request, paired, wider, way)
+    return _written(request, parted, wider, spread, progress)
 
 
-def _spread(
-    store: ObjectStore, request: AssociateRequest, tasks: Sequence[Task], way: _Way
-) -> Generator[Written, None, None]:
-    if request.processes > 1 and len(tasks) > 1 and way.opener:
-        yield from processes.spread(tasks, min(request.processes, len(tasks)), way.opener)
-    else:
-        yield from (write(store, task) for task in tasks)
-
-
-def _told(tasks: Sequence[Task], written: Generator[Written, None, None], way: _Way) -> Iterator[Written]:
-    total, done = sum(task.pair.answers.size for task in tasks), 0
-    # When this is left nothing is written any more.
-    with closing(written):
-        for task, one in zip(tasks, written, strict=True):
-            done += task.pair.answers.size
-            if way.progress:
-                way.progress(done, total)
-            yield one
+def _told(tasks: Sequence[Task], written: Iterable[Written], progress: Progress | None) -> Iterator[Written]:
+    total, done = sum(task.pair.size for task in tasks), 0
+    for task, one in zip(tasks, written, strict=True):
+        done += task.pair.size
+        if progress:
+            progress(done, total)
+        yield one
 
 
 def _table(request: AssociateRequest, work: str, columns: Columns, written: Sequence[Written]) -> AssociatedManifest:

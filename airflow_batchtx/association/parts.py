@@ -69,14 +69,18 @@ def write(store: ObjectStore, task: Task) -> Written:
     return Written(table.parts, dead.parts)
 
 
-def _typed(request: AssociateRequest, layout: Layout, columns: Columns) -> tuple[Part, ...]:
-    """Write a pair's part out of cells that were never text, if that can be done; else nothing is written."""
+def _typed(
+    request: AssociateRequest, layout: Layout, columns: Columns, texts: frozenset[str] = frozenset()
+) -> tuple[Part, ...]:
+    """Write a pair's part out of cells that were never text, but for some; if that cannot be done, write nothing."""
     if request.format == "jsonlines" or not typed_cells.may_be(columns):
         return ()
     try:
         with _table(request, layout, columns) as table:
-            for rows in typed_cells.rows(layout.store, layout.pair, columns):
+            for rows in typed_cells.rows(layout.store, layout.pair, columns, texts):
                 table.write(rows)
+    except typed_cells.Whole as whole:
+        return _typed(request, layout, columns, texts | whole.columns)
     except (MalformedRecord, AssociationError, pa.ArrowInvalid):
         # What is wrong, if anything, is found when the cells are read as text.
         return ()

@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from queue import SimpleQueue
@@ -26,36 +26,49 @@ Opener: TypeAlias = Callable[[], ObjectStore]
 WAITING = 3
 
 
-def spread(tasks: Iterable[Task], processes: int, opener: Callable[[], Opener]) -> Iterator[Written]:
-    """Yield what was written of each task, in their order; the first error in that order is raised.
+class Processes:
+    """So many processes, which end with this context. `opener` gives what opens the store in them."""
 
-    `opener` is asked for each task, so that what it opens is not out of date. When this ends nothing is written any
-    more, error or not. ProcessEnded says that one was killed, for want of memory mostly.
-    """
-    pending: deque[Future[Written]] = deque()
-    with ExitStack() as stack:
-        idle: SimpleQueue[_Worker] = SimpleQueue()
-        for _ in range(processes):
-            idle.put(stack.enter_context(_Worker(processes)))
-        pool = stack.enter_context(ThreadPoolExecutor(processes, thread_name_prefix="association"))
-        try:
-            for task in tasks:
-                pending.append(pool.submit(_written, idle, opener, task))
-                if len(pending) >= processes * (1 + WAITING):
+    def __init__(self, count: int, opener: Callable[[], Opener]) -> None:
+        self._count, self._opener = count, opener
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for _ in range(self._count):
+                self._idle.put(stack.enter_context(_Worker(self._count)))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def spread(self, tasks: Iterable[Task]) -> Generator[Written, None, None]:
+        """Yield what was written of each task, in their order; the first error in that order is raised.
+
+        `opener` is asked for each task, so that what it opens is not out of date. When this ends nothing is written any
+        more, error or not. ProcessEnded says that one was killed, for want of memory mostly.
+        """
+        pending: deque[Future[Written]] = deque()
+        with ThreadPoolExecutor(self._count, thread_name_prefix="association") as pool:
+            try:
+                for task in tasks:
+                    pending.append(pool.submit(self._written, task))
+                    if len(pending) >= self._count * (1 + WAITING):
+                        yield pending.popleft().result()
+                while pending:
                     yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+    def _written(self, task: Task) -> Written:
+        worker = self._idle.get()
+        try:
+            return worker.write(self._opener(), task)
         finally:
-            for future in pending:
-                future.cancel()
-
-
-def _written(idle: SimpleQueue[_Worker], opener: Callable[[], Opener], task: Task) -> Written:
-    worker = idle.get()
-    try:
-        return worker.write(opener(), task)
-    finally:
-        idle.put(worker)
+            self._idle.put(worker)
 
 
 class _Worker:

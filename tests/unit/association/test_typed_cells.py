@@ -13,9 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_batchtx.association import typed_cells
+from airflow_batchtx.association.columns import Columns
+from airflow_batchtx.association.csv_answers import CsvAnswers
 from airflow_batchtx.association.narrowing import held, narrowest
-from airflow_batchtx.association.typed_cells import Watched
+from airflow_batchtx.association.objects import Inputs
+from airflow_batchtx.association.pairing import Pair
+from airflow_batchtx.association.reading import Reading
+from airflow_batchtx.association.rows import CsvRows
+from airflow_batchtx.errors import MalformedRecord
+from airflow_batchtx.spec.enums import SplitType
 from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.port import StoredObject
 from tests.fakes import OpenObject
 from tests.scored import Scored
 
@@ -28,32 +36,70 @@ def as_csv(records: Sequence[Sequence[str]]) -> bytes:
     return file.getvalue().encode()
 
 
-def strange(body: bytes, size: int = 1000) -> bool:
-    watched = Watched(OpenObject(body))
-    while watched.read(size):
-        pass
-    return watched.strange
+def plain(cells: bytes, kind: str, *texts: str) -> list[Any]:
+    """Read one column so, beside answers that are plain."""
+    job = Scored([cells], [b"0.5\n" * cells.count(b"\n")])
+    pair = Pair(job.source(0), StoredObject(job.target(0), 1, ""))
+    reading = Reading(CsvRows(Inputs("text/csv", SplitType.LINE, gzip=False), ("a",)), CsvAnswers({"p": None}))
+    columns = Columns(reading, {"a": kind, "p": "double"})
+    batches = typed_cells.rows(job.store, pair, columns, frozenset(texts))
+    return [value for batch in batches for value in batch.column("a").to_pylist()]
 
 
-PLAIN = [b"1,0.5,x\n-2,-0.5,\n", b"0,0,0\n", b"10,100,1.07\n", b"", b'"a","b"\n', b"1e5,.5,x-0123\n", b"inf,nan,-inf\n"]
-STRANGE = [
-    b"1,007\n", b"01,1\n", b'"00",1\n', b"1,0x1F\n", b"1,-0\n", b"-01,1\n", b"1,+5\n", b" 1,2\n", b"1 ,2\n", b"1\t\n",
-    b"1, 2", b"1,2 ", b'{"a":1}\n', b"\n [1]\n", b"\xef\xbb\xbf1,2\n", b"a\n00",
-]  # fmt: skip
+@pytest.mark.parametrize(
+    ("cells", "kind", "values"),
+    [
+        (b"1\n-2\n0\n", "int64", [1, -2, 0]),
+        (b"0.5\n-1.25\n1e-3\n", "double", [0.5, -1.25, 0.001]),
+        (b"007\nx\n", "string", ["007", "x"]),
+        (b"9223372036854775807\n", "int64", [2**63 - 1]),
+    ],
+)
+def test_plain_cells_are_taken(cells: bytes, kind: str, values: list[Any]) -> None:
+    assert plain(cells, kind) == values
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-@pytest.mark.parametrize("body", PLAIN)
-def test_plain_cells_are_taken(body: bytes, size: int) -> None:
-    assert not strange(body, size)
+@pytest.mark.parametrize("cell", [b"007", b"0x10", b"-0", b"+5", b" 5", b"5 ", b"0.5", b"9223372036854775808", b"x"])
+def test_whole_numbers_are_looked_at_as_text(cell: bytes) -> None:
+    with pytest.raises((MalformedRecord, pa.ArrowInvalid)):
+        plain(b"1\n" + cell + b"\n", "int64")
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-@pytest.mark.parametrize("body", STRANGE)
-def test_what_a_parser_of_numbers_would_take_for_others_is_seen(body: bytes, size: int) -> None:
-    if body.startswith((b"\n [", b'{"', b"\xef")) and size < len(body):
-        pytest.skip("only the first bytes tell")
-    assert strange(body, size)
+@pytest.mark.parametrize("cell", [b"5", b"0", b"-0", b"1e3", b"9007199254740991", b"5.0", b"-7"])
+def test_whole_numbers_among_others_are_searched_for_codes(cell: bytes) -> None:
+    assert plain(b"0.5\n" + cell + b"\n", "double") == [0.5, float(cell)]
+
+
+@pytest.mark.parametrize("cell", [b"007", b"00", b"9007199254740993", b"-9007199254740992", b"inf", b'"01"'])
+@pytest.mark.parametrize(
+    "form", [b"0.5\n%b\n", b"%b\n0.5\n", b"0.5\n" * 700_000 + b"%b\n"], ids=["last", "first", "far"]
+)
+def test_codes_among_others_are_told_of(cell: bytes, form: bytes) -> None:
+    with pytest.raises(typed_cells.Whole) as caught:
+        plain(form % cell, "double")
+    assert caught.value.columns == {"a"}
+
+
+@pytest.mark.parametrize("size", range(1, 15))
+def test_a_code_over_the_border_of_two_pieces_is_found(size: int) -> None:
+    source = typed_cells.Source(OpenObject(b"0.5,\n1,007,\n"))
+    pieces = sum(1 for _ in iter(lambda: source.read(size), b""))
+    assert [source.may_hold_codes(number) for number in range(pieces + 2)].count(True) == 1
+    for number in range(pieces):
+        source.forget(number)
+    assert not any(source.may_hold_codes(number) for number in range(pieces))
+
+
+def test_columns_are_read_as_text_where_that_is_said() -> None:
+    assert plain(b"0.5\n5\n", "double", "a") == [0.5, 5]
+    with pytest.raises(MalformedRecord):
+        plain(b"0.5\n007\n", "double", "a")
+
+
+@pytest.mark.parametrize("start", [b'{"a":1}\n', b"\n [1]\n"])
+def test_json_is_no_csv(start: bytes) -> None:
+    with pytest.raises(MalformedRecord):
+        plain(start, "string")
 
 
 def test_numbers_are_read_as_such() -> None:

@@ -9,8 +9,10 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_batchtx.errors import InvalidInput
-from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator
+from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator, _kept_as
+from airflow_batchtx.preparation.request import OPTIONS, PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
+from tests.fake_airflow import FakeTaskInstance
 from tests.fakes import InMemoryStore
 
 
@@ -77,6 +79,37 @@ def test_tasks_can_be_mapped(dag: DAG) -> None:
     assert (task.source, task.keep) == ("s3://lake/2/", ["id"])
 
 
+@pytest.mark.parametrize(
+    ("output", "rendered", "index", "written"),
+    [
+        ("s3://b/in/", None, -1, "s3://b/in/"),
+        ("s3://b/in/", None, 3, "s3://b/in/map-00003/"),
+        ("s3://b/{{ ds }}", "s3://b/2026-01-01", 0, "s3://b/2026-01-01/map-00000/"),
+        ("s3://b/{{ ti.map_index }}/", "s3://b/7/", 7, "s3://b/7/"),
+    ],
+)
+def test_each_instance_of_a_mapped_task_writes_to_a_place_of_its_own(
+    output: str, rendered: str | None, index: int, written: str
+) -> None:
+    task: Any = PrepareInputOperator(task_id="p", source="s3://lake/", output=output)
+    task.output_prefix = rendered or output
+    task.store = InMemoryStore({"s3://lake/a.csv": b"x\n1\n"}, buckets=["b"])
+    ti: Any = FakeTaskInstance(map_index=index)
+
+    prepared = task.execute({"ti": ti})
+
+    assert prepared["manifest"] == f"{written}manifest.json"
+
+
+def test_every_option_of_a_request_is_one_of_the_task() -> None:
+    values = {"source": "s3://lake/", "output": "s3://b/in/"}
+    task: Any = PrepareInputOperator(task_id="p", **values)
+    task.store = InMemoryStore({"s3://lake/a.csv": b"x\n1\n"}, buckets=["b"])
+
+    assert PrepareRequest.read({name: getattr(task, _kept_as(name)) for name in OPTIONS}) == PrepareRequest.read(values)
+    assert {_kept_as(name) for name in OPTIONS} <= set(task.template_fields)
+
+
 def test_a_rendered_value_is_checked_before_anything_is_read() -> None:
     task: Any = PrepareInputOperator(task_id="p", source="{{ params.source }}", output="s3://b/in/")
     task.source = "lake"
@@ -107,4 +140,7 @@ def test_what_one_task_returns_the_next_one_takes() -> None:
         "parts": 1,
         "columns": ["id", "prediction"],
         "job_name": "j",
+        "dead_rows": 0,
+        "dead_letters": None,
+        "share": None,
     }
