@@ -13,7 +13,7 @@ import pytest
 
 from airflow_batchtx.association.associate import associate
 from airflow_batchtx.association.request import AssociateRequest
-from airflow_batchtx.errors import StaleOutput
+from airflow_batchtx.errors import AssociationError, StaleOutput
 from airflow_batchtx.planning.transfers import output_of
 from airflow_batchtx.preparation.prepare import prepare
 from airflow_batchtx.preparation.request import PrepareRequest
@@ -101,3 +101,27 @@ def test_a_picture_that_changed_since_it_was_listed_is_refused(pictures: tuple[I
         table(store, result, accept="application/json")
 
     assert caught.value.uri == "s3://b/pictures/c.png"
+
+
+def test_what_sagemaker_has_joined_is_proved_and_stands_beside_what_was_kept() -> None:
+    lines = "".join(f'{number},"x, {number}"\n' for number in range(10))
+    store = InMemoryStore({"s3://b/src/a.csv": f"id,x\n{lines}".encode()})
+    options = {"source": "s3://b/src/", "output": "s3://b/in/", "keep": ["id"], "shard_rows": 4}
+    prepared = prepare(store, PrepareRequest.read(options))
+
+    def joined(body: bytes) -> bytes:
+        return b"".join(b"%s,0.%d\n" % (line, number + 1) for number, line in enumerate(body.splitlines()))
+
+    result = transform(store, prepared, joined) | {"join_source": "Input"}
+
+    scored = table(store, result, predictions="score")
+
+    assert scored.to_pydict() == {
+        "id": [str(number) for number in range(10)],
+        "score": [0.1, 0.2, 0.3, 0.4] * 2 + [0.1, 0.2],
+    }
+    shards = [found.uri for found in store.objects(OUT)]
+    store.put(shards[0], store.get(shards[1]))
+    with pytest.raises(AssociationError, match="does not hold record 1") as caught:
+        table(store, result, predictions="score")
+    assert caught.value.uri == str(shards[0])
