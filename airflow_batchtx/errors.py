@@ -514,6 +514,36 @@ class InvalidFaults(InvalidInput):
     """Faults asked of the local engine that it does not know."""
 
 
+# ---------------------------------------------------------------------------------------------- state machines
+
+
+@dataclass(eq=False)
+class StateMachineRefused(BatchTransformError):
+    """Step Functions refuses a call about a state machine or an execution; `code` is its error code."""
+
+    name: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"State machine or execution {self.name!r}: {self.detail} ({self.code})"
+
+
+@dataclass(eq=False)
+class ExecutionFailed(BatchTransformError):
+    """An execution ended without a Completed job. `error` is the class of the job's failure, or of a call's."""
+
+    execution_arn: str
+    status: str
+    error: str
+    cause: str
+
+    def __str__(self) -> str:
+        return (
+            f"Execution {self.execution_arn} is {self.status}: {self.error or 'no error told'}. {self.cause}".rstrip()
+        )
+
+
 # --------------------------------------------------------------------------------------------- data in and out
 
 
