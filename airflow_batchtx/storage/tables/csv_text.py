@@ -8,6 +8,7 @@ where they must be: at a comma, a quote or a line break.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from airflow_batchtx.storage.tables.streams import DigestWriter
-from airflow_batchtx.storage.tables.texts import body_of, column_of, constant, doubled, holds_any, put_together, text_of
+from airflow_batchtx.storage.tables.texts import body_of, column_of, constant, doubled, marks_in, put_together, text_of
 
 _TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_date,
@@ -26,7 +27,7 @@ _TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
 _AT_ONCE = 65_536
 _PLAIN = arrow_csv.WriteOptions(include_header=False, quoting_style="none", batch_size=_AT_ONCE)
 # Python's csv module leaves a lone carriage return bare, which its own reader takes for the end of a line.
-_QUOTED = '[",\r\n]'
+_QUOTED = b'",\r\n'
 
 
 def is_textual(kind: pa.DataType) -> bool:
@@ -44,7 +45,11 @@ def lines(batch: pa.RecordBatch) -> pa.Buffer:
 
 def plain_lines(batch: pa.RecordBatch) -> pa.Buffer | None:
     """Write one line for each row without any quotes; None where a cell needs them. The fast way."""
-    columns: list[Any] = [text_of(one) if pa.types.is_floating(one.type) else one for one in _textual(batch).columns]
+    columns: list[Any] = list(_textual(batch).columns)
+    # Arrow would find them when all numbers are written, in vain.
+    if any(pa.types.is_string(one.type) and marks_in(one, _QUOTED) for one in columns):
+        return None
+    columns = [text_of(one) if pa.types.is_floating(one.type) else one for one in columns]
     if len(columns) == 1 and _has_blank(columns[0]):
         return None
     sink = pa.BufferOutputStream()
@@ -57,18 +62,24 @@ def plain_lines(batch: pa.RecordBatch) -> pa.Buffer | None:
 
 def quoted_lines(batch: pa.RecordBatch) -> pa.Buffer:
     """Write one line for each row, with quotes where a cell needs them."""
-    cells = [_quoted(column) for column in _textual(batch).columns]
-    if len(cells) == 1:
-        # A line with nothing on it is no record to most readers.
-        cells = [pc.if_else(pc.match_substring_regex(cells[0], "^$"), constant('""'), cells[0])]
-    separated = [part for cell in cells for part in (cell, ",")]
+    columns = _textual(batch).columns
+    # A line with nothing on it is no record to most readers.
+    cells = [_quoted(column, blank=len(columns) == 1) for column in columns]
+    separated = [part for cell in cells for part in (*cell, ",")]
     return body_of(put_together(*separated[:-1], "\n"))
 
 
-def _quoted(column: Any) -> Any:
+def _quoted(column: Any, *, blank: bool = False) -> tuple[Any, ...]:
+    """Give the parts of each cell, quotes at both ends where it needs them, and if asked for where it is blank."""
     texts: Any = pc.coalesce(text_of(column), constant(""))
-    needs = pc.match_substring_regex(texts, _QUOTED)
-    return pc.if_else(needs, put_together('"', doubled(texts, '"'), '"'), texts) if pc.any(needs).as_py() else texts
+    found = marks_in(texts, _QUOTED) if _is_text(column.type) else b""
+    tests: list[Any] = [pc.match_substring(texts, chr(mark)) for mark in found]
+    if blank:
+        tests.append(pc.match_substring_regex(texts, "^$"))
+    if not tests:
+        return (texts,)
+    quote = pc.if_else(reduce(pc.or_, tests), constant('"'), constant(""))
+    return quote, doubled(texts, '"') if b'"' in found else texts, quote
 
 
 def blanks_as_nulls(column: Any) -> Any:
@@ -82,9 +93,7 @@ def blanks_as_nulls(column: Any) -> Any:
 def line_breaks(batch: pa.RecordBatch) -> Iterator[tuple[int, str, str]]:
     """Yield every cell that goes over more than one line: its row from 0, its column, its text."""
     for name, column in zip(batch.schema.names, _textual(batch).columns, strict=True):
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            continue
-        if pa.types.is_string(column.type) and not holds_any(column, b"\r\n"):
+        if not _is_text(column.type) or (pa.types.is_string(column.type) and not marks_in(column, b"\r\n")):
             continue
         broken: list[Any] = pc.indices_nonzero(pc.match_substring_regex(column, "[\r\n]")).to_pylist()
         yield from ((index, name, column[index].as_py()) for index in broken)
@@ -109,8 +118,11 @@ def _has_blank(column: Any) -> bool:
     """A lone cell without text would be an empty line, which is no record to most readers."""
     if column.null_count:
         return True
-    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    return is_text and pc.min(pc.binary_length(column)).as_py() == 0
+    return _is_text(column.type) and pc.min(pc.binary_length(column)).as_py() == 0
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 class CsvSink:
@@ -118,7 +130,7 @@ class CsvSink:
 
     def __init__(self, target: DigestWriter, schema: pa.Schema) -> None:
         self._target = target
-        target.write(",".join(_quoted(column_of(schema.names)).to_pylist()).encode() + b"\n")
+        target.write(",".join(put_together(*_quoted(column_of(schema.names))).to_pylist()).encode() + b"\n")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
