@@ -123,29 +123,25 @@ def planned(
 ) -> JsonAnswers:
     """Decide what the columns are, by the first answer, and for objects without named members by all answers."""
     whole = asked is not None and list(asked.values()) == [JSON]
-    kind = _kind(_all(store, pairs, source))
+    first = _first(_all(store, pairs, source))
+    kind = type(first) if type(first) in _KINDS else object
     if whole and kind is not dict:
         kind = object
-    columns = _COLUMNS.get(kind, _one)(_all(store, pairs, source), asked, marks)
+    columns = (
+        _of_objects(_all(store, pairs, source), asked, marks)
+        if kind is dict
+        else _counted(len(first) if kind is list else 1, asked)
+    )
     return JsonAnswers(source, kind, columns, marks if kind is dict else (), named=asked is not None)
 
 
-def _all(store: ObjectStore, pairs: Sequence[Pair], source: Source) -> Iterator[Any]:
-    return (answer for pair in pairs for answers in source(store, pair) for answer in answers)
+def _all(store: ObjectStore, pairs: Sequence[Pair], source: Source) -> Iterator[Sequence[Any]]:
+    return (answers for pair in pairs for answers in source(store, pair))
 
 
-def _kind(answers: Iterable[Any]) -> type:
-    """Find what answers are by the first one that is not null; plain values where all are, or where there are none."""
-    first = next((answer for answer in answers if answer is not None), None)
-    return type(first) if type(first) in _KINDS else object
-
-
-def _one(_answers: Iterable[Any], asked: Columns | None, _marks: Sequence[str]) -> Columns:
-    return _counted(1, asked)
-
-
-def _of_list(answers: Iterable[Any], asked: Columns | None, _marks: Sequence[str]) -> Columns:
-    return _counted(len(next(answer for answer in answers if answer is not None)), asked)
+def _first(batches: Iterable[Sequence[Any]]) -> Any:
+    """Find the first answer that is not null; by it all others are read."""
+    return next((answer for answers in batches for answer in answers if answer is not None), None)
 
 
 def _counted(count: int, asked: Columns | None) -> Columns:
@@ -154,19 +150,20 @@ def _counted(count: int, asked: Columns | None) -> Columns:
     return names
 
 
-def _of_object(answers: Iterable[Any], asked: Columns | None, marks: Sequence[str]) -> Columns:
+def _of_objects(batches: Iterable[Sequence[Any]], asked: Columns | None, marks: Sequence[str]) -> Columns:
     """Take the members that any object has, in the order in which they are first met."""
-    found = dict.fromkeys(_members(answers)) if asked is None else asked
+    found = dict.fromkeys(_members(batches)) if asked is None else asked
     columns = {name: kind for name, kind in found.items() if name not in marks}
     refuse(InvalidInput, "associate", _unnamed(columns, marks))
     return columns
 
 
-def _members(answers: Iterable[Any]) -> Iterable[str]:
+def _members(batches: Iterable[Sequence[Any]]) -> Iterable[str]:
     members: dict[str, None] = {}
-    for answer in answers:
-        if type(answer) is dict and not members.keys() >= answer.keys():
-            members.update(dict.fromkeys(answer))
+    for answers in batches:
+        objects = [answer for answer in answers if type(answer) is dict]
+        if set().union(*objects) - members.keys():
+            members.update(dict.fromkeys(name for answer in objects for name in answer))
         if len(members) > MOST:
             break
     return members
@@ -191,9 +188,3 @@ def miscounted(names: Sequence[str], count: int) -> Iterator[Problem]:
     if len(names) != count:
         rule = f"names {len(names)} columns, the model gives {count}"
         yield Problem("predictions", tuple(names), rule, "Name each of them.")
-
-
-_COLUMNS: Mapping[type, Callable[[Iterable[Any], Columns | None, Sequence[str]], Columns]] = {
-    dict: _of_object,
-    list: _of_list,
-}
