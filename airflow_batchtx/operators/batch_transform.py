@@ -192,7 +192,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         elif not isinstance(job, TransformJob) and not is_open(job):
             check(rendered(job))
 
-    _made: str | None = None  # the model that is this work's own
+    _made: frozenset[str] = frozenset()  # the models that are this work's own
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -256,6 +256,8 @@ class BatchTransformOperator(Traced, ControlledOperator):
             if self._policy.on_empty is OnEmpty.SKIP:
                 raise AirflowSkipException(str(empty)) from empty
             raise
+        # The definition may have changed since the job was made, on a model of the one before.
+        self._owns(started.intent.model_created if started.intent else None)
         with self.stopping(started.job_name, context):
             self._publish(started, context)
         return started
@@ -419,30 +421,34 @@ class BatchTransformOperator(Traced, ControlledOperator):
         # A model that will be deleted is this work's own: others may define just the same one.
         prefix = f"{identity.digest}-{request[MODEL_NAME]}" if self.delete_model else request[MODEL_NAME]
         name = ensure_model(self.services.models, definition, prefix=prefix).name
-        self._made = name if self.delete_model else None
+        self._owns(name if self.delete_model else None)
         return name
+
+    def _owns(self, model: str | None) -> None:
+        self._made |= {model} if model else set()
 
     @contextmanager
     def _own_model(self, intent: Intent | None = None) -> Iterator[None]:
-        """Delete the work's own model once nobody needs it: not at a pause, or where the job is left running."""
-        self._made = intent.model_created if intent else None
+        """Delete the work's own models once nobody needs them: not at a pause, or where the job is left running."""
+        self._made = frozenset()
+        self._owns(intent.model_created if intent else None)
         try:
             yield
         except (TaskDeferred, AirflowRescheduleException):
             raise
         except WaitInterrupted as cut:
             if cut.stopped is not False:
-                self._forget_model()
+                self._forget_models()
             raise
         except BaseException:
-            self._forget_model()
+            self._forget_models()
             raise
         if self.wait_for_completion:
-            self._forget_model()
+            self._forget_models()
 
-    def _forget_model(self) -> None:
-        if self._made:
-            forget(self.services.models, self._made)
+    def _forget_models(self) -> None:
+        for model in self._made:
+            forget(self.services.models, model)
 
     def given_request(self) -> wire.Request:
         """Give the request of the rendered task, its input settled."""

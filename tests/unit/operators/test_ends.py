@@ -108,6 +108,15 @@ def test_a_model_outlives_a_pause(prepare: Callable[[World], None], options: Any
     assert len(world.models) == 1
 
 
+def test_no_model_of_its_own_is_left_where_another_was_defined_between_two_tries() -> None:
+    world = ModelWorld(life=("InProgress", "InProgress", "Completed"))
+    with pytest.raises(TaskDeferred):
+        run(task(world, model=MODEL, delete_model=True, deferrable=True))
+    run(task(world, model={**MODEL, "image": "churn:2"}, delete_model=True))
+
+    assert (len(world.created), world.models) == (1, {})
+
+
 @pytest.mark.parametrize("options", [{"deferrable": True}, {"wait_for_completion": False}])
 @pytest.mark.parametrize(("state", "stops"), [("failed", 1), ("running", 0)])
 def test_a_task_that_is_killed_while_it_submits(options: dict[str, Any], state: str, stops: int) -> None:
