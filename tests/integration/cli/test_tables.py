@@ -79,6 +79,28 @@ def test_a_pipe_from_run_to_associate(shell: Shell, desk: Desk, request_file: st
     assert [desk.get(key) for key in desk.keys("scored/part-")] == table
 
 
+def test_images_come_back_with_what_was_said_of_them(shell: Shell, desk: Desk, request_file: str) -> None:
+    for number in range(3):
+        desk.put_at(f"images/{number}.png", b"\x89PNG" + b"x" * number)
+    desk.put_at("images/notes.txt", b"none of them")
+    told = shell.told(
+        "prepare", in_bucket(desk, "images/"), "--output", in_bucket(desk, "staged/"), "--content-type", "image/png",
+        "--include", "*.png",
+    )  # fmt: skip
+    staged = shell.write(told, "prepared.json")
+
+    planned = shell.told("plan", request_file, "--prepared", staged)
+    name = shell.told("run", request_file, "--prepared", staged, "--quiet")["job_name"]
+    made = shell.told("associate", "--job-name", name, "--output", in_bucket(desk, "scored/"))
+
+    assert (told["rows"], told["split_type"], planned["input"]["objects"]) == (3, "None", 3)
+    assert made["rows"] == 3
+    [table] = [pq.read_table(io.BytesIO(desk.get(key))).to_pydict() for key in desk.keys("scored/part-")]
+    assert table["object"] == [in_bucket(desk, f"images/{number}.png") for number in range(3)]
+    # The model answers with the length of what it was sent.
+    assert [str(said).strip() for said in table["prediction"]] == ["4", "5", "6"]
+
+
 def test_a_plan_of_a_table_writes_nothing(shell: Shell, desk: Desk, request_file: str) -> None:
     before = desk.keys("")
 
