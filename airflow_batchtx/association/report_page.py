@@ -11,6 +11,7 @@ from airflow_batchtx.association.distributions import Distribution, Numbers, Tex
 from airflow_batchtx.association.drawings import histogram, share, timeline
 from airflow_batchtx.association.report import Report
 from airflow_batchtx.spec.associated import Part
+from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.result import TransformResult
 
 # Parts that are listed; the manifest has all of them.
@@ -56,10 +57,11 @@ def _style() -> str:
 
 
 def _head(report: Report) -> str:
-    columns = ", ".join(report.table.columns)
+    columns, name = ", ".join(report.table.columns), report.table.job_name
+    whose = f"job {name}" if name else report.result.output
     return (
         f"<h1>{escape(report.output)}</h1>\n"
-        f"<p>The answers of job {escape(report.table.job_name)}, each beside its own row.</p>\n"
+        f"<p>The answers of {escape(whose)}, each beside its own row.</p>\n"
         f'<p class="faint">{_count(len(report.table.columns), "column")}: {escape(columns)}</p>'
     )
 
@@ -88,7 +90,8 @@ def _figure(number: str, what: str, *, bad: bool = False) -> str:
 
 def _job(result: TransformResult) -> str:
     known: Mapping[str, object] = {
-        "Model": result.model_name,
+        "Status": None if result.status == JobStatus.COMPLETED else result.status,
+        "Model": result.model_name or None,
         "Instances": f"{result.instance_count} x {result.instance_type}" if result.instance_type else None,
         "Cost": f"{result.cost:.4f} {result.currency} (price of {result.priced})" if result.cost is not None else None,
         "Attempts": result.attempts if result.attempts > 1 else None,
@@ -96,7 +99,8 @@ def _job(result: TransformResult) -> str:
         "Output": result.output,
         "Record": result.record,
     }
-    return f'<h2>The job</h2>\n<div class="card">{_times(result)}{_pairs(known)}</div>'
+    title = "The job" if result.job_name else "Where it is from"
+    return f'<h2>{title}</h2>\n<div class="card">{_times(result)}{_pairs(known)}</div>'
 
 
 def _times(result: TransformResult) -> str:

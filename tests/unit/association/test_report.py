@@ -172,6 +172,20 @@ def test_a_table_without_answers_and_a_job_that_is_not_known() -> None:
     assert "Predictions" not in shown.text
 
 
+def test_a_table_of_two_prefixes_and_one_of_a_job_that_failed() -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n5\n")
+    found = report(store, S3Uri.parse(run(store).manifest), TransformResult.between("s3://b/in/", "s3://b/out/"))
+
+    alone = Outline(page(replace(found, table=replace(found.table, job_name="")))).text
+    failed = Outline(page(replace(found, result=TransformResult.read({**RESULT, "status": "Failed"})))).text
+
+    assert "The answers of s3://b/out/" in alone
+    assert "Where it is from" in alone
+    assert "Model" not in alone
+    assert "Status" not in alone
+    assert "Failed" in failed
+
+
 def test_many_parts_are_not_all_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_page, "PARTS", 1)
 
