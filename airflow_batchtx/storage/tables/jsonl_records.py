@@ -11,8 +11,9 @@ import codecs
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -112,6 +113,8 @@ def _lines(block: bytes) -> list[bytes]:
 
 def _fast(block: bytes, schema: pa.Schema, *, others: bool) -> pa.RecordBatch | None:
     """Let Arrow read a block; None where anything about it is not as it should be."""
+    if any(_holds_nulls(kind) for kind in schema.types):
+        return None
     # Of a structure Arrow would drop what the schema has not.
     ignored = others and not any(pa.types.is_nested(kind) for kind in schema.types)
     try:
@@ -132,6 +135,12 @@ def _fast(block: bytes, schema: pa.Schema, *, others: bool) -> pa.RecordBatch | 
     return found
 
 
+def _holds_nulls(kind: pa.DataType) -> bool:
+    """Tell whether nothing but nulls is known of what is inside: Arrow 26 loses some of those in lists."""
+    inner = [kind.field(at).type for at in range(kind.num_fields)]
+    return any(pa.types.is_null(one) or _holds_nulls(one) for one in inner)
+
+
 def _one_a_line(block: bytes, rows: int) -> bool:
     """Tell whether rows that Arrow found are a line each: it takes several objects in one, and a null for a record."""
     if block.count(b"\n{") + block.startswith(b"{") == rows:
@@ -145,41 +154,40 @@ def _one_a_line(block: bytes, rows: int) -> bool:
 
 def _slow(block: bytes, schema: pa.Schema, before: int, end: int, *, others: bool) -> tuple[Chunk, int]:
     """Read a block line by line; gives the number of its last record too."""
-    rows: list[list[Any]] = []
-    numbers, damaged, whole, number = [], [], [], before
-    for number, line in enumerate(_lines(block), before + 1):
-        found = _row(line, schema, others=others)
-        if isinstance(found, Damage):
-            damaged.append(Damage(found.rule, found.value, number, found.column, text_of(line.rstrip(b"\r"))))
-        else:
-            rows.append(found)
-            whole.append(line)
-            numbers.append(number)
-    columns = [pa.array([row[at] for row in rows], kind) for at, kind in enumerate(schema.types)]
-    batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-    return Chunk(batch, numbers, end, tuple(damaged), text=_written(b"\n".join(whole))), number
-
-
-def _row(line: bytes, schema: pa.Schema, *, others: bool) -> list[Any] | Damage:
-    record = _record(line)
-    if isinstance(record, Damage):
-        return record
-    if not others and (strangers := [name for name in record if name not in schema.names]):
-        return Damage("is a member that the first lines do not have", record[strangers[0]], column=strangers[0])
-    row = []
+    lines = _lines(block)
+    read = [_record(line) for line in lines]
+    wrong = {row: found for row, found in enumerate(read) if isinstance(found, Damage)}
+    records: list[Members] = [{} if isinstance(found, Damage) else found for found in read]
+    if not others:
+        wrong |= {row: found for row, record in enumerate(records) if (found := _stranger(record, schema)) is not None}
+    columns = []
     for field in schema:
-        value = record.get(field.name)
-        try:
-            row.append(_value(value, field.type))
-        except _Unlike:
-            return Damage(_RULES.get(field.type, f"is no {field.type}"), _shown(value), column=field.name)
-    return row
+        values = [record.get(field.name) for record in records]
+        fitting, misfits = _fitted(values, field.type)
+        columns.append(fitting)
+        rule = _RULES.get(field.type, f"is no {field.type}")
+        told = ((row, Damage(rule, _shown(values[row]), column=field.name)) for row in misfits)
+        wrong |= {row: damage for row, damage in told if row not in wrong}
+    left = [row for row in range(len(lines)) if row not in wrong]
+    arrays = [pa.array([column[row] for row in left], kind) for column, kind in zip(columns, schema.types, strict=True)]
+    damaged = tuple(
+        replace(wrong[row], record=before + row + 1, text=text_of(lines[row].rstrip(b"\r"))) for row in sorted(wrong)
+    )
+    text = _written(b"\n".join(lines[row] for row in left))
+    numbers = [before + row + 1 for row in left]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return Chunk(batch, numbers, end, damaged, text), before + len(lines)
+
+
+def _stranger(record: Members, schema: pa.Schema) -> Damage | None:
+    name = next((name for name in record if name not in schema.names), None)
+    return None if name is None else Damage("is a member that the first lines do not have", record[name], column=name)
 
 
 def _record(line: bytes) -> Members | Damage:
     """Read a line; floating numbers with all their digits."""
     try:
-        value = json.loads(line.decode(), parse_float=Decimal, parse_constant=float, object_pairs_hook=_once)
+        value = _JSON.decode(line.decode())
     except UnicodeDecodeError:
         return Damage("is not UTF-8", line)
     except (ValueError, RecursionError) as error:
@@ -187,15 +195,15 @@ def _record(line: bytes) -> Members | Damage:
     return value if isinstance(value, dict) else Damage("is no JSON object", text_of(line))
 
 
-def _once(pairs: Iterable[tuple[str, Any]]) -> Members:
-    found: Members = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"two members {name!r}")
-        found[name] = value
+def _once(pairs: list[tuple[str, Any]]) -> Members:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("two members of the same name")
     return found
 
 
+# Made once: it takes as long as to read a line.
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=float, object_pairs_hook=_once)
 _RULES: Mapping[pa.DataType, str] = {
     pa.null(): "is a value where the first lines have none, so that its type is not known"
 }
@@ -253,17 +261,48 @@ def _natural(value: Any) -> Any:
             return value
 
 
-def _value(value: Any, kind: pa.DataType) -> Any:
-    """Give a value that a column of the type takes; _Unlike says that there is none without a loss."""
-    if value is None:
-        return None
-    read = next((read for holds, read in _SCALARS if holds(kind)), _nested)
-    found = read(value, kind)
+def _fitted(values: Sequence[Any], kind: pa.DataType) -> tuple[Sequence[Any], list[int]]:
+    """Give values that a column of the type takes, None for those that it does not, and the places of these."""
+    if set(map(type, values)) <= {*_EXACT.get(kind, ()), type(None)}:
+        found = list(values)
+    else:
+        read = _reader(kind)
+        found = [None if value is None else _or_misfit(read, value, kind) for value in values]
+    if not (any(value is _MISFIT for value in found)) and _takes(kind, found):
+        return found, []
+    misfits = [row for row, value in enumerate(found) if value is _MISFIT or not _takes(kind, (value,))]
+    for row in misfits:
+        found[row] = None
+    return found, misfits
+
+
+_MISFIT = object()
+# Values of these types of Python's are taken as they are.
+_EXACT: Mapping[pa.DataType, tuple[type, ...]] = {pa.int64(): (int,), pa.string(): (str,), pa.bool_(): (bool,)}
+
+
+def _takes(kind: pa.DataType, values: Sequence[Any]) -> bool:
     try:
-        pa.scalar(found, kind)
-    except (pa.ArrowException, OverflowError, TypeError, UnicodeError) as error:
-        raise _Unlike from error
-    return found
+        pa.array(values, kind)
+    except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
+        return False
+    return True
+
+
+def _reader(kind: pa.DataType) -> Callable[[Any, pa.DataType], Any]:
+    return next((read for holds, read in _SCALARS if holds(kind)), _nested)
+
+
+def _or_misfit(read: Callable[[Any, pa.DataType], Any], value: Any, kind: pa.DataType) -> Any:
+    try:
+        return read(value, kind)
+    except _Unlike:
+        return _MISFIT
+
+
+def _value(value: Any, kind: pa.DataType) -> Any:
+    """Give a value inside of another as its type takes it; _Unlike says that it cannot without a loss."""
+    return None if value is None else _reader(kind)(value, kind)
 
 
 # No whole number of Arrow has more.

@@ -101,6 +101,8 @@ def test_what_is_no_json_lines_is_refused(body: bytes) -> None:
         ("null", WHOLE, None),
         ('{"a":[{"b":1.5}]}', pa.struct([("a", pa.list_(pa.struct([("b", FLOATING)])))]), {"a": [{"b": 1.5}]}),
         ("[null,2]", pa.list_(WHOLE), [None, 2]),
+        ("[null,null]", pa.list_(pa.null()), [None, None]),
+        ('{"a":[null]}', pa.struct([("a", pa.list_(pa.null()))]), {"a": [None]}),
     ],
 )
 def test_values_keep_all_of_their_digits(text: str, kind: pa.DataType, value: object) -> None:
