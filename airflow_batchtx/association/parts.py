@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from airflow_batchtx.association import dead_letters, pasting, typed_cells
+from airflow_batchtx.association.ahead import ahead
 from airflow_batchtx.association.columns import Columns
 from airflow_batchtx.association.dead_letters import DeadLetters
 from airflow_batchtx.association.fitting import Fitting
@@ -58,11 +59,15 @@ def write(store: ObjectStore, task: Task) -> Written:
     if is_quick and (quick := pasting.pasted(request, layout, columns) or _typed(request, layout, columns)):
         return Written(quick)
     beside = Layout(store, request.dead_letters, _name(task.number), dead_letters.FORMAT, pair)
-    with _table(request, layout, columns) as table, DeadLetters(beside, columns.dead) as dead:
+    with (
+        ahead(store, pair.members) as near,
+        _table(request, layout, columns) as table,
+        DeadLetters(beside, columns.dead) as dead,
+    ):
         for batch in dead_letters.unanswered(store, pair, columns.reading) if pair.unanswered else ():
             dead.write(batch)
         for member in () if pair.unanswered else pair.members:
-            for rows, buried in map(Fitting(request, member, columns), answered(store, member, columns.reading)):
+            for rows, buried in map(Fitting(request, member, columns), answered(near, member, columns.reading)):
                 table.write(rows)
                 for batch in buried:
                     dead.write(batch)

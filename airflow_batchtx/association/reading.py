@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from airflow_batchtx.association import csv_answers, framed_answers, json_answers, json_shapes, rows
+from airflow_batchtx.association.ahead import ahead
 from airflow_batchtx.association.by_key import by_key
 from airflow_batchtx.association.csv_answers import CsvAnswers
 from airflow_batchtx.association.framed_answers import RecordIoAnswers, WholeAnswers
@@ -135,11 +136,13 @@ def planned(
     none, has them. What the model gives is looked up in its answers: in the first one, but in all of them for the
     members of JSON objects that nobody has named. AmbiguousAnswer says that they can be read in several ways.
     """
-    work = _Work(store, request, paired, marks, Inputs.of(request.result))
-    refuse(InvalidInput, "associate", _contradictions(work))
-    read = _answers(work)
+    inputs = Inputs.of(request.result)
+    with ahead(store, paired if inputs.whole else ()) as near:
+        work = _Work(near, request, paired, marks, inputs)
+        refuse(InvalidInput, "associate", _contradictions(work))
+        read = _answers(work)
     joined = len(request.input_columns or ()) if isinstance(read, CsvAnswers) and work.joins else 0
-    reading = Reading(_rows(work, joined=bool(joined)), read, request.key, joined)
+    reading = Reading(_rows(replace(work, store=store), joined=bool(joined)), read, request.key, joined)
     refuse(InvalidInput, "associate", _unfit(reading))
     return reading
 
@@ -147,7 +150,7 @@ def planned(
 def _rows(work: _Work, *, joined: bool) -> Rows:
     names = work.request.input_columns
     if work.kept is not None:
-        return KeptRows(rows.kept_schema(work.store, work.kept))
+        return KeptRows.of(work.store, work.kept, work.pairs)
     if names is None:
         return NumberedRows(work.inputs)
     if joined:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -40,7 +40,7 @@ def kept_schema(store: ObjectStore, uri: S3Uri) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table of kept columns as it is now; the store is the same for all that a process reads."""
+    """A table of kept columns as it was when reading was planned; a process reads one store."""
 
     uri: S3Uri
     etag: str
@@ -56,10 +56,17 @@ def _whole(table: _Table) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class KeptRows:
-    """Rows as prepare has kept them."""
+    """Rows as prepare has kept them. `tables` gives the ETags of those that objects share, a row each."""
 
     schema: pa.Schema
     columns: tuple[str, ...] = ()
+    tables: Mapping[S3Uri, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: ObjectStore, first: S3Uri, pairs: Iterable[Pair]) -> KeptRows:
+        """Look at the first table, and at all that are shared; AssociationError if the first cannot be read."""
+        shared = dict.fromkeys(pair.kept for pair in pairs if pair.kept is not None and pair.kept_row is not None)
+        return cls(kept_schema(store, first), tables={uri: store.stat(uri).etag for uri in shared})
 
     def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
         """Yield the kept columns of a shard, as many as were prepared; else AssociationError."""
@@ -78,7 +85,7 @@ class KeptRows:
 
     def _row(self, store: ObjectStore, uri: S3Uri, place: int) -> pa.RecordBatch:
         try:
-            table = _whole(_Table(uri, store.stat(uri).etag, store))
+            table = _whole(_Table(uri, self.tables[uri], store))
         except (OSError, pa.ArrowException) as error:
             raise AssociationError(str(uri), f"is no Parquet: {error}; prepare the input anew") from error
         if place >= table.num_rows:
