@@ -54,6 +54,13 @@ CONFIG: dict[str, dict[str, Any]] = {
         "2.0",
         "The most calls to SageMaker that all deferred tasks of one connection make from one triggerer, in a second.\n",
     ),
+    "metrics_namespace": _option(
+        "string",
+        "",
+        "Batchtx",
+        "The namespace of CloudWatch to which tasks write what their jobs took and how many rows they scored,\n"
+        "with DAG, task and model as dimensions. Nothing is written unless set.\n",
+    ),
 }
 
 
@@ -72,10 +79,10 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "hooks": _modules("hooks.batch_transform", "hooks.storage"),
-        "operators": _modules("operators.batch_transform", "operators.data"),
+        "hooks": _modules("hooks.batch_transform", "hooks.storage", "hooks.step_functions"),
+        "operators": _modules("operators.batch_transform", "operators.data", "operators.step_functions"),
         "sensors": _modules("sensors.batch_transform"),
-        "triggers": _modules("triggers.batch_transform"),
+        "triggers": _modules("triggers.batch_transform", "triggers.step_functions"),
         "task-groups": _modules("task_groups"),
         "extra-links": [
             f"airflow_batchtx.links.batch_transform.{name}"

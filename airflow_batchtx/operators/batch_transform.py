@@ -41,6 +41,7 @@ from airflow_batchtx.errors import (
     refuse,
 )
 from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_control, configured_interval
+from airflow_batchtx.hooks.metrics import publish_job_metrics
 from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
@@ -357,10 +358,13 @@ class BatchTransformOperator(Traced, ControlledOperator):
         try:
             result = ending.concluded(described, started.on_record)
         except JobFailed as failed:
-            self._traced(started, ending.result(described, started.on_record), failed.objects_done)
+            result = ending.result(described, started.on_record)
+            self._traced(started, result, failed.objects_done)
+            publish_job_metrics(context, self, replace(result, objects_done=failed.objects_done))
             raise
         self._traced(started, result, result.objects_done)
         publish_outlets(context, self, result)
+        publish_job_metrics(context, self, result)
         self.log.info(
             "Transform job %s %s after %s s of provisioning and %s s of transform",
             result.job_name,

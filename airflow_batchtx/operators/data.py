@@ -11,6 +11,7 @@ from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.standing import standing
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.controlled import configured_control
+from airflow_batchtx.hooks.metrics import publish_table_metrics
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.storage import StorageHook
 from airflow_batchtx.preparation import request as preparation
@@ -282,7 +283,9 @@ class AssociateOutputOperator(DataOperator):
             options |= {"job_name": None, "result": self._result_of(name)}
         request = association.AssociateRequest.read(options)
         opener = StorageHook(**self.aws).opener(extra_args=self.s3_extra_args)
-        return associate(self.store, request, opener=opener).to_dict()
+        table = associate(self.store, request, opener=opener)
+        publish_table_metrics(context, self, table, model_name=request.result.model_name)
+        return table.to_dict()
 
     @cached_property
     def services(self) -> Services:
