@@ -7,6 +7,7 @@ turns up, the bytes around it are searched for codes, and if there is any, the c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -41,8 +42,9 @@ _BREAK = b","
 _CLASSES = bytes.maketrans(bytes(range(256)), bytes(map(_class_of, range(256))))
 _CODES = (b",00", b",01")
 _LENGTH = 3
-# Bytes of a piece. Arrow reads a few dozen of them ahead.
-PIECE = 1024 * 1024
+# Bytes of a piece, how many are read ahead, and how many seconds a read waits at most until it is its turn.
+PIECE, AHEAD, PATIENCE = 512 * 1024, 6, 1.0
+_ALL = 2**63
 
 
 @dataclass(eq=False)
@@ -55,38 +57,50 @@ class Whole(Exception):
 class Source:
     """A file for Arrow, which makes a batch of each piece that it reads, and of the end of the piece before.
 
-    Pieces are kept until they are forgotten: Arrow is many of them ahead.
+    Pieces are kept until they are forgotten. By itself Arrow would read dozens of them ahead.
     """
 
     closed = False
 
     def __init__(self, source: ObjectReader) -> None:
         self._source = source
-        self._pieces: dict[int, bytes] = {}
+        # Each with what the one before it ends in.
+        self._pieces: dict[int, tuple[bytes, bytes]] = {}
         self._coded: dict[int, bool] = {}
         self._read, self._end, self._blank = 0, _BREAK, True
+        self._forgotten, self._more = 0, threading.Condition()
         # Whether it begins as JSON does, whose braces and quotes would pass for cells.
         self.is_json = False
 
     def read(self, size: int) -> bytes:
         """Return as many bytes, fewer only at the end."""
+        with self._more:
+            # Arrow may wait for a read to end before it tells of an error: it must never wait for ever.
+            self._more.wait_for(lambda: self._read < self._forgotten + AHEAD, timeout=PATIENCE)
         data = self._source.read(size)
         if self._blank and (start := data.lstrip()):
             self._blank, self.is_json = False, start.startswith(_JSON)
-        self._pieces[self._read] = self._end + data
-        self._end = self._pieces[self._read][1 - _LENGTH :]
+        self._pieces[self._read] = self._end, data
+        self._end = (self._end + data[1 - _LENGTH :])[1 - _LENGTH :]
         self._read += 1
         return data
 
     def forget(self, number: int) -> None:
-        """Keep this piece no longer."""
+        """Keep this piece no longer, and let others be read."""
         self._pieces.pop(number, None)
         self._coded.pop(number, None)
+        with self._more:
+            self._forgotten = number + 1
+            self._more.notify_all()
+
+    def release(self) -> None:
+        """Let everything be read: nobody will use it."""
+        self.forget(_ALL)
 
     def may_hold_codes(self, number: int) -> bool:
         """Tell whether any cell in a piece begins with a zero that another digit follows."""
         if number not in self._coded and number in self._pieces:
-            classes = self._pieces[number].translate(_CLASSES)
+            classes = b"".join(part.translate(_CLASSES) for part in self._pieces[number])
             self._coded[number] = any(code in classes for code in _CODES)
         return self._coded.get(number, False)
 
@@ -124,12 +138,15 @@ def _cells(
     with store.reader(uri) as source:
         file = Source(source)
         with _opened(file, cut) as reader:
-            for number, batch in enumerate(reader):
-                if file.is_json:
-                    raise MalformedRecord("may be JSON")
-                _refuse_codes(batch, file, number)
-                file.forget(number - 1)
-                yield _typed(batch, kinds)
+            try:
+                for number, batch in enumerate(reader):
+                    if file.is_json:
+                        raise MalformedRecord("may be JSON")
+                    _refuse_codes(batch, file, number)
+                    file.forget(number - 1)
+                    yield _typed(batch, kinds)
+            finally:
+                file.release()
 
 
 def _refuse_codes(batch: pa.RecordBatch, file: Source, number: int) -> None:
@@ -171,4 +188,6 @@ def _opened(source: Source, kinds: Mapping[str, pa.DataType]) -> Any:
         read_options=arrow_csv.ReadOptions(block_size=PIECE, column_names=list(kinds)),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(column_types=dict(kinds), null_values=[""], strings_can_be_null=False),
+        # Arrow's own pool keeps what is given back, which is nearly all of a batch.
+        memory_pool=pa.system_memory_pool(),
     )

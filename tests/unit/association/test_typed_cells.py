@@ -83,11 +83,33 @@ def test_codes_among_others_are_told_of(cell: bytes, form: bytes) -> None:
 @pytest.mark.parametrize("size", range(1, 15))
 def test_a_code_over_the_border_of_two_pieces_is_found(size: int) -> None:
     source = typed_cells.Source(OpenObject(b"0.5,\n1,007,\n"))
+    source.release()
     pieces = sum(1 for _ in iter(lambda: source.read(size), b""))
     assert [source.may_hold_codes(number) for number in range(pieces + 2)].count(True) == 1
     for number in range(pieces):
         source.forget(number)
     assert not any(source.may_hold_codes(number) for number in range(pieces))
+
+
+def test_few_pieces_are_read_ahead() -> None:
+    class Counted(OpenObject):
+        read_ahead = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.read_ahead += 1
+            return super().read(size)
+
+    body = Counted(b"0.5\n" * 5_000_000)
+    source = typed_cells.Source(body)
+    columns = {"a": pa.float64()}
+    most = 0
+    with typed_cells._opened(source, columns) as reader:
+        for number, _ in enumerate(reader):
+            most = max(most, body.read_ahead - number)
+            source.forget(number - 1)
+        assert number == 19
+
+    assert most <= typed_cells.AHEAD + 1
 
 
 def test_columns_are_read_as_text_where_that_is_said() -> None:
