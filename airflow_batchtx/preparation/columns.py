@@ -44,7 +44,7 @@ def filling(text: str, kind: pa.DataType) -> Any:
 def can_become(given: pa.DataType, kind: pa.DataType) -> bool:
     """Tell whether there are values of one type that the other has too."""
     try:
-        _nulls(0, given).cast(kind)
+        _exactly(_nulls(0, given), kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True
@@ -77,7 +77,7 @@ def _converted(column: Any, about: Column, unfit: list[Unfit]) -> Any:
 def _cast(cells: Any, kind: pa.DataType) -> tuple[Any, list[int]]:
     """Cast cells, and give the places of those that are not of the type: there, nulls stand."""
     try:
-        return cells.cast(kind), []
+        return _exactly(cells, kind), []
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pieces = tuple(_halved(cells, kind, 0))
         return pa.concat_arrays([piece for piece, _ in pieces]), [at for _, at in pieces if at is not None]
@@ -86,7 +86,7 @@ def _cast(cells: Any, kind: pa.DataType) -> tuple[Any, list[int]]:
 def _halved(cells: Any, kind: pa.DataType, before: int) -> Iterator[tuple[Any, int | None]]:
     """Cast ever smaller parts, until those that fail are single cells: few cells are wrong among many."""
     try:
-        yield cells.cast(kind), None
+        yield _exactly(cells, kind), None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         if len(cells) == 1:
             yield _nulls(1, kind), before
@@ -94,6 +94,27 @@ def _halved(cells: Any, kind: pa.DataType, before: int) -> Iterator[tuple[Any, i
         middle = len(cells) // 2
         yield from _halved(cells.slice(0, middle), kind, before)
         yield from _halved(cells.slice(middle), kind, before + middle)
+
+
+def _exactly(cells: Any, kind: pa.DataType) -> Any:
+    """Cast cells; ArrowInvalid where Arrow would drop a time of day, digits or a magnitude without a word."""
+    found = cells.cast(kind)
+    if any(was(cells.type) and becomes(kind) for was, becomes in _LOSSY) and not found.cast(cells.type).equals(cells):
+        raise pa.ArrowInvalid("is not the same in the other type")
+    if pa.types.is_floating(kind) and pc.any(pc.is_inf(found)).as_py():
+        said = pc.is_inf(cells) if pa.types.is_floating(cells.type) else pc.match_substring_regex(cells, "(?i)inf")
+        if not pc.is_inf(found).equals(said):
+            raise pa.ArrowInvalid("is too large for the other type")
+    return found
+
+
+_LOSSY = (
+    (pa.types.is_timestamp, pa.types.is_date),
+    (pa.types.is_timestamp, pa.types.is_time),
+    (pa.types.is_integer, pa.types.is_boolean),
+    (pa.types.is_floating, pa.types.is_boolean),
+    (pa.types.is_floating, pa.types.is_decimal),
+)
 
 
 def _nulls(count: int, kind: pa.DataType) -> Any:

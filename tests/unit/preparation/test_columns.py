@@ -32,6 +32,8 @@ TEXTS: list[tuple[str, pa.DataType, Any]] = [
     ("9" * 38, pa.decimal128(38, 0), Decimal("9" * 38)),
     ("0.1", pa.float64(), 0.1),
     ("one", pa.float64(), None),
+    ("1e400", pa.float64(), None),
+    ("-inf", pa.float64(), float("-inf")),
     ("true", pa.bool_(), True),
     ("yes", pa.bool_(), None),
     ("2026-01-02", pa.date32(), date(2026, 1, 2)),
@@ -63,6 +65,14 @@ def test_text_becomes_a_type_without_a_loss_or_is_refused(text: str, kind: pa.Da
         (pa.array([Decimal("1.55")]), pa.decimal128(20, 1), None),
         (pa.array([1_000_001], pa.timestamp("us")), pa.timestamp("s"), None),
         (pa.array([b"\xff"]), pa.string(), None),
+        (pa.array([datetime(2026, 1, 2)]), pa.date32(), date(2026, 1, 2)),  # noqa: DTZ001
+        (pa.array([datetime(2026, 1, 2, 3)]), pa.date32(), None),  # noqa: DTZ001
+        (pa.array([0.15]), pa.decimal128(10, 2), Decimal("0.15")),
+        (pa.array([0.155]), pa.decimal128(10, 2), None),
+        (pa.array([1]), pa.bool_(), True),
+        (pa.array([5]), pa.bool_(), None),
+        (pa.array([1e300]), pa.float32(), None),
+        (pa.array([float("inf")]), pa.float32(), float("inf")),
         (pa.array(["x"]).dictionary_encode(), pa.string(), "x"),
         (pa.array([5]), pa.string(), "5"),
     ],
@@ -122,3 +132,4 @@ def test_what_cannot_fill_is_none(text: str, kind: pa.DataType) -> None:
 def test_some_types_can_become_no_others() -> None:
     assert can_become(pa.string(), pa.timestamp("us", "UTC"))
     assert not can_become(pa.struct([("a", pa.int64())]), pa.int64())
+    assert not can_become(pa.timestamp("us"), pa.time64("us"))
