@@ -16,7 +16,7 @@ BENCHMARKS = {
     "engine": "the local engine against bare clients, on two S3 servers",
     "splitters": "cutting a file into payloads, against the SageMaker SDK's local mode",
     "records": "how fast records are cut, filtered and joined",
-    "tables": "preparing and associating tables",
+    "tables": "preparing and associating tables, against coreutils, Polars, DuckDB and pandas",
     "s3_streaming": "streams from and to S3, against other clients",
     "model_http": "servers for handlers and clients for model servers",
     "triggers": "hundreds of deferred tasks, against the amazon provider's trigger",

@@ -1,4 +1,7 @@
-"""Prepare and associate on plain files: rows a second and peak memory, each step in a process of its own."""
+"""Prepare and associate on plain files: rows a second and peak memory, each step in a process of its own.
+
+Then against other tools: `benchmarks.scored_tables`.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -20,73 +21,26 @@ import pyarrow.parquet as pq
 
 from airflow_batchtx.association.associate import associate
 from airflow_batchtx.association.request import AssociateRequest
-from airflow_batchtx.errors import ObjectNotFound
 from airflow_batchtx.preparation.prepare import prepare
 from airflow_batchtx.preparation.request import PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
-from airflow_batchtx.storage.port import StoredObject
+from benchmarks import scored_tables
+from benchmarks.folder import Folder
 from benchmarks.processes import MB, ROOT
 from benchmarks.report import Options, Table
 
 BATCH = 250_000
 
 
-class Folder:
-    """An ObjectStore in a folder, for a benchmark: no errors, no atomic writes."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, uri: S3Uri) -> Path:
-        return self.root / uri.bucket / uri.key
-
-    def objects(self, prefix: S3Uri) -> Iterator[StoredObject]:
-        below = self.root / prefix.bucket
-        keys = sorted(str(file.relative_to(below)) for file in below.rglob("*") if file.is_file())
-        return (self.stat(S3Uri(prefix.bucket, key)) for key in keys if key.startswith(prefix.key))
-
-    def stat(self, uri: S3Uri) -> StoredObject:
-        return StoredObject(uri, self.path(uri).stat().st_size, "")
-
-    def reader(self, uri: S3Uri) -> IO[bytes]:
-        return self.path(uri).open("rb")
-
-    @contextmanager
-    def writer(self, uri: S3Uri, **_: Any) -> Iterator[IO[bytes]]:
-        self.path(uri).parent.mkdir(parents=True, exist_ok=True)
-        with self.path(uri).open("wb") as file:
-            yield file
-
-    def get(self, uri: S3Uri) -> bytes:
-        if not self.path(uri).exists():
-            raise ObjectNotFound(uri, "NoSuchKey", "")
-        return self.path(uri).read_bytes()
-
-    def get_range(self, uri: S3Uri, start: int, size: int) -> bytes:
-        with self.reader(uri) as file:
-            file.seek(start)
-            return file.read(size)
-
-    def put(self, uri: S3Uri, body: bytes, **_: Any) -> None:
-        with self.writer(uri) as file:
-            file.write(body)
-
-    def delete(self, uris: Iterable[S3Uri]) -> None:
-        for uri in list(uris):
-            self.path(uri).unlink(missing_ok=True)
-
-
 def make(store: Folder, rows: int) -> None:
     """Write ids, ten features and a name, as CSV and as Parquet."""
     rng = random.Random(1)
-    features = {f"x{at}": [round(rng.gauss(0, 1), 5) for _ in range(BATCH)] for at in range(10)}
-    names = [f"customer-{at % 5000}" for at in range(BATCH)]
+    features = {f"x{at}": pa.array([round(rng.gauss(0, 1), 5) for _ in range(BATCH)]) for at in range(10)}
+    names = pa.array([f"customer-{at % 5000}" for at in range(BATCH)])
     with (
         store.writer(S3Uri("b", "csv/a.csv")) as text,
         store.writer(S3Uri("b", "parquet/a.parquet")) as file,
-        pq.ParquetWriter(
-            file, pa.table({"id": [0], **{key: [0.5] for key in features}, "name": [""]}).schema
-        ) as columns,
+        pq.ParquetWriter(file, pa.table({"id": range(BATCH), **features, "name": names}).schema) as columns,
     ):
         for start in range(0, rows, BATCH):
             part = pa.table({"id": range(start, start + BATCH), **features, "name": names}).slice(0, rows - start)
@@ -145,6 +99,7 @@ def measure(options: Options) -> Iterator[Table]:
             seconds, peak = json.loads(ran.stdout)
             rows.append((step, seconds, options.rows / seconds / 1e6, peak))
     yield Table("Tables of 12 columns, as files", ("step", "seconds", "M rows/s", "peak MB"), tuple(rows))
+    yield from scored_tables.measure(options)
 
 
 if __name__ == "__main__":
