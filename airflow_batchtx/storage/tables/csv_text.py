@@ -23,7 +23,7 @@ _TEXTUAL: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_time, pa.types.is_timestamp, pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
     pa.types.is_null,
 )  # fmt: skip
-# Rows that Arrow converts at once: by its own 1,024 it is slower by a third. Most batches have fewer.
+# Rows that Arrow converts at once: by its own 1,024 it is slower by a tenth. Most batches have fewer.
 _AT_ONCE = 65_536
 _PLAIN = arrow_csv.WriteOptions(include_header=False, quoting_style="none", batch_size=_AT_ONCE)
 # Python's csv module leaves a lone carriage return bare, which its own reader takes for the end of a line.
