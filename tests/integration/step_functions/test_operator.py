@@ -99,3 +99,28 @@ def test_a_state_machine_that_changed_is_started_by_its_version(states: StepFunc
     assert machines.ensure(name, second, ROLE) == arn
     ended = states.ended(machines.start(arn, "a", {}))
     assert json.loads(ended["output"]) == {"is": 2}
+
+
+def test_mapped_tasks_share_a_state_machine(run_dag: RunDag, desk: Desk, states: StepFunctions) -> None:  # noqa: F811
+    desk.put_at("in/a.csv", "1,2\n")
+    model = desk.model(desk.models.url("echo"))
+    jobs = [
+        TransformJob(
+            model_name=model,
+            input=f"s3://{desk.bucket}/in/",
+            output=f"s3://{desk.bucket}/out/{day}/",
+            instance_type="ml.m5.large",
+        ).to_request()
+        for day in (1, 2)
+    ]
+    with dag("mapped_states") as made:
+        BatchTransformStateMachineOperator.partial(
+            task_id="score", role_arn=ROLE, sdk=True, interval=1, poll_interval=0.5, deferrable=True
+        ).expand(job=jobs)
+
+    done = run_dag(made)
+
+    assert set(done.states.values()) == {"success"}, done.errors
+    assert [done.results[f"score[{index}]"]["S3OutputPath"][-3:] for index in (0, 1)] == ["/1/", "/2/"]
+    arn = f"arn:aws:states:us-east-1:{ROLE.split(':')[4]}:stateMachine:mapped_states-score"
+    assert len(states.client.list_executions(stateMachineArn=arn)["executions"]) == 2

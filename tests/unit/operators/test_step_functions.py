@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,3 +198,16 @@ def test_what_only_rendering_shows_is_refused_before_anything_is_made() -> None:
 def test_credentials_are_not_put_into_a_trigger() -> None:
     with pytest.raises(InvalidInput, match="proxies"):
         task(FakeStates(), deferrable=True, botocore_config={"proxies": {"https": "http://me:secret@proxy"}})
+
+
+def test_the_docs_say_what_the_state_machine_does() -> None:
+    """Numbers and names that are said twice."""
+    text = (Path(__file__).parents[3] / "docs" / "step-functions.md").read_text()
+    quota, throttled = JOB.to_state_machine()["States"]["Transform"]["Retry"]
+
+    assert f"calls again {throttled['MaxAttempts']} times, after up to {throttled['IntervalSeconds']}" in text
+    assert f"{throttled['MaxDelaySeconds']} seconds" in text
+    assert f"calls again {quota['MaxAttempts']} times, after up to {quota['IntervalSeconds'] // 60}" in text
+    assert f"{quota['MaxDelaySeconds'] // 60} minutes" in text
+    output = JOB.to_state_machine()["States"]["Done"]["Parameters"]
+    assert all(name.removesuffix(".$") in text for name in output)
