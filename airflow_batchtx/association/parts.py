@@ -17,6 +17,7 @@ from airflow_batchtx.association.partitions import PartitionedWriter
 from airflow_batchtx.association.reading import answered
 from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.association.table import Layout, PartWriter, TableWriter
+from airflow_batchtx.association.typed_cells import Manner, Otherwise
 from airflow_batchtx.errors import AssociationError, MalformedRecord
 from airflow_batchtx.spec.associated import Part
 from airflow_batchtx.spec.uri import S3Uri
@@ -75,17 +76,17 @@ def write(store: ObjectStore, task: Task) -> Written:
 
 
 def _typed(
-    request: AssociateRequest, layout: Layout, columns: Columns, texts: frozenset[str] = frozenset()
+    request: AssociateRequest, layout: Layout, columns: Columns, manner: Manner = typed_cells.PLAIN
 ) -> tuple[Part, ...]:
     """Write a pair's part out of cells that were never text, but for some; if that cannot be done, write nothing."""
     if request.format == "jsonlines" or not typed_cells.may_be(columns):
         return ()
     try:
         with _table(request, layout, columns) as table:
-            for rows in typed_cells.rows(layout.store, layout.pair, columns, texts):
+            for rows in typed_cells.rows(layout.store, layout.pair, columns, manner):
                 table.write(rows)
-    except typed_cells.Whole as whole:
-        return _typed(request, layout, columns, texts | whole.columns)
+    except Otherwise as otherwise:
+        return _typed(request, layout, columns, otherwise.manner)
     except (MalformedRecord, AssociationError, pa.ArrowInvalid):
         # What is wrong, if anything, is found when the cells are read as text.
         return ()

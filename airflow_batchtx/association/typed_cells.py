@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pyarrow as pa
@@ -47,11 +47,22 @@ PIECE, AHEAD, PATIENCE = 512 * 1024, 6, 1.0
 _ALL = 2**63
 
 
-@dataclass(eq=False)
-class Whole(Exception):
-    """Columns of doubles whose whole numbers are to be looked at as text."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How objects are cut: which columns stay text, and whether cells may be `quoted`, and hold line breaks then."""
 
-    columns: frozenset[str]
+    texts: frozenset[str] = frozenset()
+    quoted: bool = False
+
+
+PLAIN = Manner()
+
+
+@dataclass(eq=False)
+class Otherwise(Exception):
+    """A pair is to be read in another manner: with more columns of text, or with quotes."""
+
+    manner: Manner
 
 
 class Source:
@@ -69,8 +80,8 @@ class Source:
         self._coded: dict[int, bool] = {}
         self._read, self._end, self._blank = 0, _BREAK, True
         self._forgotten, self._more = 0, threading.Condition()
-        # Whether it begins as JSON does, whose braces and quotes would pass for cells.
-        self.is_json = False
+        # Whether it begins as JSON does, whose braces and quotes would pass for cells, and whether it has any quote.
+        self.is_json = self.is_quoted = False
 
     def read(self, size: int) -> bytes:
         """Return as many bytes, fewer only at the end."""
@@ -80,6 +91,7 @@ class Source:
         data = self._source.read(size)
         if self._blank and (start := data.lstrip()):
             self._blank, self.is_json = False, start.startswith(_JSON)
+        self.is_quoted = self.is_quoted or b'"' in data
         self._pieces[self._read] = self._end, data
         self._end = (self._end + data[1 - _LENGTH :])[1 - _LENGTH :]
         self._read += 1
@@ -114,16 +126,16 @@ def may_be(columns: Columns) -> bool:
     return is_csv and is_all and set(columns.kinds.values()) <= KINDS.keys()
 
 
-def rows(store: ObjectStore, pair: Pair, columns: Columns, texts: frozenset[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a pair's table, out of columns of text where they are among `texts`.
+def rows(store: ObjectStore, pair: Pair, columns: Columns, manner: Manner) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a pair's table.
 
-    Whole says that more of them are to be read as text; MalformedRecord and errors of Arrow's, that all are.
+    Otherwise says in which manner to begin again; MalformedRecord and errors of Arrow's, that all is to be text.
     """
     reading = columns.reading
     known = reading.rows.batches(store, pair)
     if isinstance(reading.rows, CsvRows):
-        known = _cells(store, pair.source, columns, reading.rows.columns, texts)
-    answers = _cells(store, pair.answers.uri, columns, tuple(reading.answers.columns), texts)
+        known = _cells(store, pair.source, columns, reading.rows.columns, manner)
+    answers = _cells(store, pair.answers.uri, columns, tuple(reading.answers.columns), manner)
     left, right = Stream(known), Stream(answers)
     for row, answer in beside(left, right):
         yield pa.RecordBatch.from_arrays([*row.columns, *answer.columns], schema=columns.schema)
@@ -131,32 +143,33 @@ def rows(store: ObjectStore, pair: Pair, columns: Columns, texts: frozenset[str]
 
 
 def _cells(
-    store: ObjectStore, uri: S3Uri, columns: Columns, names: Sequence[str], texts: frozenset[str]
+    store: ObjectStore, uri: S3Uri, columns: Columns, names: Sequence[str], manner: Manner
 ) -> Iterator[pa.RecordBatch]:
     kinds = {name: columns.kinds[name] for name in names}
-    cut = {name: KINDS["string" if kind == "int64" or name in texts else kind] for name, kind in kinds.items()}
+    cut = {name: KINDS["string" if kind == "int64" or name in manner.texts else kind] for name, kind in kinds.items()}
     with store.reader(uri) as source:
         file = Source(source)
-        with _opened(file, cut) as reader:
+        with _opened(file, cut, quoted=manner.quoted) as reader:
             try:
                 for number, batch in enumerate(reader):
                     if file.is_json:
                         raise MalformedRecord("may be JSON")
-                    _refuse_codes(batch, file, number)
+                    if file.is_quoted and not manner.quoted:
+                        raise Otherwise(replace(manner, quoted=True))
+                    if coded := _coded(batch, file, number):
+                        raise Otherwise(replace(manner, texts=manner.texts | coded))
                     file.forget(number - 1)
                     yield _typed(batch, kinds)
             finally:
                 file.release()
 
 
-def _refuse_codes(batch: pa.RecordBatch, file: Source, number: int) -> None:
+def _coded(batch: pa.RecordBatch, file: Source, number: int) -> frozenset[str]:
+    """Give the columns of doubles whose whole numbers may be codes, or rounded."""
     whole = frozenset(name for name in batch.schema.names if _has_whole(batch.column(name)))
-    if not whole:
-        return
-    # Its own piece, the one before, and for good measure the next.
-    is_coded = any(map(file.may_hold_codes, range(number - 1, number + 2)))
-    if is_coded or any(_is_large(batch.column(name)) for name in whole):
-        raise Whole(whole)
+    # The piece of the batch, the one before, in which it begins, and for good measure the next.
+    is_coded = whole and any(map(file.may_hold_codes, range(number - 1, number + 2)))
+    return whole if is_coded or any(_is_large(batch.column(name)) for name in whole) else frozenset()
 
 
 def _typed(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
@@ -181,12 +194,12 @@ def _is_large(column: Any) -> bool:
     return bool(max(-bounds["min"], bounds["max"]) >= _EXACT)
 
 
-def _opened(source: Source, kinds: Mapping[str, pa.DataType]) -> Any:
+def _opened(source: Source, kinds: Mapping[str, pa.DataType], *, quoted: bool) -> Any:
     file: Any = pa.PythonFile(cast("Any", source), mode="r")
     return arrow_csv.open_csv(
         file,
         read_options=arrow_csv.ReadOptions(block_size=PIECE, column_names=list(kinds)),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted),
         convert_options=arrow_csv.ConvertOptions(column_types=dict(kinds), null_values=[""], strings_can_be_null=False),
         # Arrow's own pool keeps what is given back, which is nearly all of a batch.
         memory_pool=pa.system_memory_pool(),

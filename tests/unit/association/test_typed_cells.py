@@ -20,6 +20,7 @@ from airflow_batchtx.association.objects import Inputs
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.association.reading import Reading
 from airflow_batchtx.association.rows import CsvRows
+from airflow_batchtx.association.typed_cells import Manner, Otherwise
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.enums import SplitType
 from airflow_batchtx.spec.uri import S3Uri
@@ -42,7 +43,7 @@ def plain(cells: bytes, kind: str, *texts: str) -> list[Any]:
     pair = Pair(job.source(0), StoredObject(job.target(0), 1, ""))
     reading = Reading(CsvRows(Inputs("text/csv", SplitType.LINE, gzip=False), ("a",)), CsvAnswers({"p": None}))
     columns = Columns(reading, {"a": kind, "p": "double"})
-    batches = typed_cells.rows(job.store, pair, columns, frozenset(texts))
+    batches = typed_cells.rows(job.store, pair, columns, Manner(frozenset(texts), quoted=b'"' in cells))
     return [value for batch in batches for value in batch.column("a").to_pylist()]
 
 
@@ -75,9 +76,9 @@ def test_whole_numbers_among_others_are_searched_for_codes(cell: bytes) -> None:
     "form", [b"0.5\n%b\n", b"%b\n0.5\n", b"0.5\n" * 700_000 + b"%b\n"], ids=["last", "first", "far"]
 )
 def test_codes_among_others_are_told_of(cell: bytes, form: bytes) -> None:
-    with pytest.raises(typed_cells.Whole) as caught:
+    with pytest.raises(Otherwise) as caught:
         plain(form % cell, "double")
-    assert caught.value.columns == {"a"}
+    assert caught.value.manner.texts == {"a"}
 
 
 @pytest.mark.parametrize("size", range(1, 15))
@@ -89,6 +90,15 @@ def test_a_code_over_the_border_of_two_pieces_is_found(size: int) -> None:
     for number in range(pieces):
         source.forget(number)
     assert not any(source.may_hold_codes(number) for number in range(pieces))
+
+
+def test_where_a_quote_turns_up_cells_may_hold_line_breaks() -> None:
+    body = b"0.5,x\n" * 200_000 + b'1.5,"a\nb"\n'
+    job = Scored([body], [b"0.25\n" * 200_001])
+    job.associate(input_columns=["a", "b"], predictions={"p": "double"})
+
+    table = pq.read_table(io.BytesIO(job.store.get(PART)))
+    assert (len(table), table["b"][-1].as_py(), str(table.schema.field("a").type)) == (200_001, "a\nb", "double")
 
 
 def test_few_pieces_are_read_ahead() -> None:
@@ -103,7 +113,7 @@ def test_few_pieces_are_read_ahead() -> None:
     source = typed_cells.Source(body)
     columns = {"a": pa.float64()}
     most = 0
-    with typed_cells._opened(source, columns) as reader:
+    with typed_cells._opened(source, columns, quoted=False) as reader:
         for number, _ in enumerate(reader):
             most = max(most, body.read_ahead - number)
             source.forget(number - 1)
