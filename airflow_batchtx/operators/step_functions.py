@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow.providers.amazon.aws.links.step_function import StateMachineDetailsLink, StateMachineExecutionsDetailsLink
 from airflow.sdk import Context, conf
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralTimeout
 
 from airflow_batchtx.control.executions import begun, output_of, waited
 from airflow_batchtx.errors import ExecutionFailed, WaitInterrupted
@@ -28,6 +28,8 @@ from airflow_batchtx.spec.state_machine import ATTEMPTS, INTERVAL, execution_inp
 from airflow_batchtx.triggers.step_functions import TIMED_OUT, WHY, StateMachineExecutionTrigger
 
 _given = optional(str)
+
+EXECUTION = "execution_arn"
 
 
 class BatchTransformStateMachineOperator(ControlledOperator):
@@ -118,12 +120,24 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         """Go on after a triggerer: what it says is a hint, what counts is what Step Functions says now."""
         arn = event["execution_arn"]
         if event["status"] == TIMED_OUT:
-            self.machines.stop(arn, WHY)
-            raise ExecutionFailed(arn, TIMED_OUT, "", "The task's execution_timeout was over.")
+            raise self._stopped_late(arn)
         found = self.machines.describe(arn)
         if not found.ended:
             self.log.warning("The triggerer could not wait for %s: %s", arn, event.get("reason"))
         return output_of(found if found.ended else self._waited(found, context))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Stop the execution where Airflow has ended the deferral, since no trigger was there to do it."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as end:
+            ti = context["ti"]
+            arn = ti.xcom_pull(task_ids=self.task_id, key=EXECUTION, map_indexes=ti.map_index)
+            raise self._stopped_late(arn) from end
+
+    def _stopped_late(self, arn: str) -> ExecutionFailed:
+        self.machines.stop(arn, WHY)
+        return ExecutionFailed(arn, TIMED_OUT, "", "The task's execution_timeout was over.")
 
     @cached_property
     def machines(self) -> StateMachines:
@@ -152,7 +166,7 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         )
 
     def _publish(self, context: Context, machine: str, execution_arn: str) -> None:
-        context["ti"].xcom_push(key="execution_arn", value=execution_arn)
+        context["ti"].xcom_push(key=EXECUTION, value=execution_arn)
         region, partition = machine.split(":")[3], machine.split(":")[1]
         for link, arn in (
             (StateMachineDetailsLink, {"state_machine_arn": machine}),

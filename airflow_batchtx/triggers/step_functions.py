@@ -7,23 +7,27 @@ alone, the job in it included, whatever becomes of the task.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
-from functools import cached_property
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_batchtx.control.waiting import POLL_INTERVAL, read_interval
 from airflow_batchtx.errors import BatchTransformError
+from airflow_batchtx.triggers.sharing import Once, shared
 
 if TYPE_CHECKING:
-    from airflow_batchtx.sagemaker.state_machines import Execution, StateMachines
+    from airflow_batchtx.sagemaker.state_machines import StateMachines
 
 # What an event says besides an execution's own status.
 TIMED_OUT, UNKNOWN = "TimedOut", "Unknown"
 WHY = "The Airflow task is over."
+
+SETTINGS = ("aws_conn_id", "region_name", "verify", "botocore_config")
 
 
 class StateMachineExecutionTrigger(BaseTrigger):
@@ -31,10 +35,10 @@ class StateMachineExecutionTrigger(BaseTrigger):
 
     The event is `{"execution_arn", "status"}`, a hint, whose meaning is decided on the worker; with a "reason" where
     Step Functions could not be asked. An execution is stopped once a user ends the task; not where Airflow only moves
-    it, or it is cleared.
+    it, or it is cleared. All triggers of one triggerer with the same settings share a client.
     """
 
-    # The way to AWS, where it is handed in.
+    # The way to AWS, where it is handed in; all triggers of the same settings share one otherwise.
     machines: StateMachines | None = None
 
     def __init__(
@@ -73,22 +77,20 @@ class StateMachineExecutionTrigger(BaseTrigger):
         """Stop the execution, if the task is over. Airflow kills what it moves to another triggerer, too."""
         from airflow_batchtx.hooks.stopping import stop_wanted
 
-        task_instance = self.task_instance
+        task_instance, reach = self.task_instance, self._way()
         if task_instance is not None and await asyncio.to_thread(stop_wanted, task_instance):
-            await asyncio.to_thread(lambda: self._reached.stop(self.arguments["execution_arn"], WHY))
+            await asyncio.to_thread(lambda: reach().stop(self.arguments["execution_arn"], WHY))
 
     async def _event(self) -> dict[str, str]:
+        reach, arn = self._way(), self.arguments["execution_arn"]
         try:
-            while (seen := await asyncio.to_thread(self._look)) is None or not seen.ended:
+            while (seen := await asyncio.to_thread(lambda: reach().look(arn))) is None or not seen.ended:
                 if (pause := self._pause()) <= 0:
                     return {"status": TIMED_OUT}
                 await asyncio.sleep(pause)
         except BatchTransformError as error:
             return {"status": UNKNOWN, "reason": str(error)}
         return {"status": seen.status}
-
-    def _look(self) -> Execution | None:
-        return self._reached.look(self.arguments["execution_arn"])
 
     def _pause(self) -> float:
         """Give the seconds until the next look, less at the deadline."""
@@ -97,11 +99,16 @@ class StateMachineExecutionTrigger(BaseTrigger):
         deadline = self.arguments["deadline"]
         return pause if deadline is None else min(pause, deadline - time.time())
 
-    @cached_property
-    def _reached(self) -> StateMachines:
-        """Reach AWS; in a thread, since what this imports and makes would hold up the event loop."""
-        from airflow_batchtx.hooks.step_functions import StateMachinesHook
+    def _way(self) -> Callable[[], StateMachines]:
+        """Give the way to AWS, to be called in a thread: what that imports and makes would hold up the event loop."""
+        if (given := self.machines) is not None:
+            return lambda: given
+        settings = json.dumps([self.arguments[name] for name in SETTINGS], sort_keys=True)
+        return shared(("step functions", settings), lambda _: Once(partial(_machines, settings)))
 
-        settings = ("aws_conn_id", "region_name", "verify")
-        known = {name: self.arguments[name] for name in settings}
-        return self.machines or StateMachinesHook(**known, config=self.arguments["botocore_config"]).machines
+
+def _machines(settings: str) -> StateMachines:
+    from airflow_batchtx.hooks.step_functions import StateMachinesHook
+
+    conn_id, region_name, verify, config = json.loads(settings)
+    return StateMachinesHook(aws_conn_id=conn_id, region_name=region_name, verify=verify, config=config).machines

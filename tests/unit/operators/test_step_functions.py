@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_batchtx import TransformJob
@@ -118,6 +119,17 @@ def test_a_triggerer_waits() -> None:
     assert made.execute_complete({"ti": ti}, event) == states.output  # type: ignore[arg-type]
 
 
+def test_triggers_that_reach_aws_alike_share_a_client() -> None:
+    async def ways(_: VirtualLoop) -> list[Any]:
+        told = ({}, {}, {"region_name": "eu-west-1"})
+        return [StateMachineExecutionTrigger("arn", **settings)._way() for settings in told]  # type: ignore[arg-type]
+
+    first, second, elsewhere = run_in_no_time(ways)
+
+    assert first is second
+    assert elsewhere is not first
+
+
 def test_a_triggerer_that_cannot_ask_leaves_the_wait_to_the_worker() -> None:
     states = FakeStates(life=("RUNNING", "RUNNING", "SUCCEEDED"))
     made = task(states, deferrable=True)
@@ -145,6 +157,17 @@ def test_at_execution_timeout_the_execution_is_stopped() -> None:
     with pytest.raises(ExecutionFailed) as failed:
         made.execute_complete({"ti": ti}, event)  # type: ignore[arg-type]
     assert failed.value.status == TIMED_OUT
+    assert states.stopped == states.started
+
+
+def test_a_deferral_that_airflow_ends_stops_the_execution() -> None:
+    states, ti = FakeStates(life=FOREVER), FakeTaskInstance()
+    made = task(states, deferrable=True, execution_timeout=timedelta(seconds=30))
+    deferred(made, ti)
+
+    with pytest.raises(ExecutionFailed):
+        made.resume_execution("__fail__", {"error": TriggerFailureReason.TRIGGER_TIMEOUT}, {"ti": ti})  # type: ignore[arg-type]
+
     assert states.stopped == states.started
 
 
