@@ -13,6 +13,8 @@ from airflow_batchtx.preparation.forms import Unfit
 from airflow_batchtx.storage.tables import csv_text
 from airflow_batchtx.storage.tables.texts import column_of
 
+# Cells that are cast one by one where one of them is wrong: mostly others are then too.
+_FEW = 8
 _MEND = "Mend the data, or allow for rows that are set aside by max_quarantined."
 
 
@@ -50,19 +52,24 @@ def can_become(given: pa.DataType, kind: pa.DataType) -> bool:
     return True
 
 
-def converted(batch: pa.RecordBatch, columns: Sequence[Column]) -> tuple[pa.RecordBatch, list[Unfit]]:
-    """Make the columns of a batch, and tell of the cells that cannot become what they should."""
+def converted(
+    batch: pa.RecordBatch, columns: Sequence[Column], most: int | None = None
+) -> tuple[pa.RecordBatch, list[Unfit]]:
+    """Make the columns of a batch, and tell of the cells that cannot become what they should.
+
+    Of a column with `most` such cells no others are looked for: what it is behind them means nothing.
+    """
     unfit: list[Unfit] = []
-    arrays = [_converted(batch.column(about.name), about, unfit) for about in columns]
+    arrays = [_converted(batch.column(about.name), about, unfit, most) for about in columns]
     schema = pa.schema([(about.name, about.kind) for about in columns])
     return pa.RecordBatch.from_arrays(arrays, schema=schema), unfit
 
 
-def _converted(column: Any, about: Column, unfit: list[Unfit]) -> Any:
+def _converted(column: Any, about: Column, unfit: list[Unfit], most: int | None) -> Any:
     cells = csv_text.blanks_as_nulls(column) if about.blank else column
     wrong: list[int] = []
     if cells.type != about.kind:
-        cells, wrong = _cast(cells, about.kind)
+        cells, wrong = _cast(cells, about.kind, most)
         rule, remedy = f"is no {about.kind}", "Mend the data, or give the column another type."
         unfit += (Unfit(row, about.name, column[row].as_py(), rule, remedy) for row in wrong)
     if about.filling is not None and cells.null_count:
@@ -74,26 +81,37 @@ def _converted(column: Any, about: Column, unfit: list[Unfit]) -> Any:
     return cells
 
 
-def _cast(cells: Any, kind: pa.DataType) -> tuple[Any, list[int]]:
+def _cast(cells: Any, kind: pa.DataType, most: int | None) -> tuple[Any, list[int]]:
     """Cast cells, and give the places of those that are not of the type: there, nulls stand."""
     try:
         return _exactly(cells, kind), []
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pieces = tuple(_halved(cells, kind, 0))
-        return pa.concat_arrays([piece for piece, _ in pieces]), [at for _, at in pieces if at is not None]
+        pieces: list[Any] = []
+        wrong: list[int] = []
+        for piece, at in _halved(cells, kind):
+            pieces.append(piece)
+            wrong += [] if at is None else [at]
+            if len(wrong) == most:
+                pieces.append(_nulls(len(cells) - wrong[-1] - 1, kind))
+                break
+        return pa.concat_arrays(pieces), wrong
 
 
-def _halved(cells: Any, kind: pa.DataType, before: int) -> Iterator[tuple[Any, int | None]]:
-    """Cast ever smaller parts, until those that fail are single cells: few cells are wrong among many."""
-    try:
-        yield _exactly(cells, kind), None
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if len(cells) == 1:
-            yield _nulls(1, kind), before
-            return
-        middle = len(cells) // 2
-        yield from _halved(cells.slice(0, middle), kind, before)
-        yield from _halved(cells.slice(middle), kind, before + middle)
+def _halved(cells: Any, kind: pa.DataType) -> Iterator[tuple[Any, int | None]]:
+    """Cast ever smaller parts in order, until those that fail are single cells: few cells are wrong among many."""
+    null, parts = _nulls(1, kind), [(0, len(cells))]
+    while parts:
+        begin, end = parts.pop()
+        try:
+            yield _exactly(cells.slice(begin, end - begin), kind), None
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            if end - begin == 1:
+                yield null, begin
+            elif end - begin <= _FEW:
+                parts += ((at, at + 1) for at in reversed(range(begin, end)))
+            else:
+                middle = (begin + end) // 2
+                parts += ((middle, end), (begin, middle))
 
 
 def _exactly(cells: Any, kind: pa.DataType) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow as pa
 
@@ -83,8 +84,8 @@ class Quarantine:
         return () if self._sink is None else (self._place,)
 
     def add(self, found: Iterable[Unprepared]) -> None:
-        """Set rows aside."""
-        rows = tuple(found)
+        """Set rows aside, not many more than may be."""
+        rows = tuple(islice(found, self.most))
         if not rows:
             return
         self._first += [row.problem for row in rows[: MOST - len(self._first)]]

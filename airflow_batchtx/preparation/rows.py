@@ -60,8 +60,6 @@ def rows(
     quarantine = refusing(plan.request) if aside is None else aside
     held: Rows | None = None
     for part in _parts(store, plan, quarantine, progress):
-        if quarantine.is_full:
-            return
         if held is not None:
             yield held
         # What is set aside between rows belongs to those behind it.
@@ -78,6 +76,8 @@ def _parts(store: ObjectStore, plan: Plan, aside: Quarantine, progress: Progress
         about = plan.about(table)
         for chunk in _read(store, plan, table, aside):
             part = _prepared(chunk, plan, table.name, about, aside)
+            if aside.is_full:
+                return
             end = before + min(chunk.end, size)
             if part is not None:
                 yield replace(part, end=end)
@@ -105,7 +105,7 @@ def _read(store: ObjectStore, plan: Plan, table: Table, aside: Quarantine) -> It
 
 def _prepared(chunk: Chunk, plan: Plan, source: str, about: Sequence[Column], aside: Quarantine) -> Rows | None:
     """Convert the rows of a chunk, and set aside those that are damaged or do not fit; None if no other is left."""
-    batch, unfit = converted(_named(chunk.batch, plan), about)
+    batch, unfit = converted(_named(chunk.batch, plan), about, aside.most)
     model, kept = batch.select(list(plan.columns)), batch.select(plan.kept.names) if plan.kept.names else None
     if aside.is_open:
         # Otherwise they are found when they are written, which is faster.

@@ -95,6 +95,13 @@ def test_wrong_cells_are_found_among_many() -> None:
     assert values == [None if row in (0, 7, 4999) else row for row in range(5000)]
 
 
+def test_no_more_wrong_cells_are_looked_for_than_asked() -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array(["1", *["x"] * 5000])], names=["x"])
+    found, unfit = converted(batch, [Column(name="x", kind=pa.int64())], 3)
+
+    assert (found.num_rows, [one.row for one in unfit]) == (5001, [1, 2, 3])
+
+
 def test_a_blank_is_a_null_where_that_is_said() -> None:
     assert convert(pa.array(["", "1"]), kind=pa.int64(), blank=True) == ([None, 1], [])
     assert convert(pa.array(["", "1"]), kind=pa.int64()) == ([None, 1], [(0, "")])

@@ -284,6 +284,20 @@ def test_as_many_as_may_be_do_not_fail(allowed: Any) -> None:
     assert run(store, **TYPED, max_quarantined=allowed).quarantined == 5
 
 
+def test_nothing_is_read_behind_too_many() -> None:
+    bad, good = b"x\n" + b"one\n" * 2_000_000, b"x\n1\n"
+    store = source(a__csv=good, b__csv=bad, c__csv=bad)
+    told: list[int] = []
+    request = PrepareRequest.read(
+        {"source": "s3://b/src/", "output": "s3://b/in/", "types": {"x": "int64"}, "max_quarantined": 5}
+    )
+
+    with pytest.raises(TooManyQuarantined):
+        prepare(store, request, progress=lambda done, _: told.append(done))
+
+    assert max(told) < len(good) + len(bad)
+
+
 def test_without_an_allowance_the_first_are_named_and_nothing_is_left() -> None:
     store = source(a__csv=DAMAGED)
 
