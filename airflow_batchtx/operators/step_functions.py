@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -30,6 +31,8 @@ from airflow_batchtx.triggers.step_functions import TIMED_OUT, WHY, StateMachine
 _given = optional(str)
 
 EXECUTION = "execution_arn"
+# What names of state machines may not have, if they are to have logs: a task in a group has a dot.
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class BatchTransformStateMachineOperator(ControlledOperator):
@@ -98,16 +101,16 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         self.namespace = namespace
         if isinstance(self.job, Mapping):
             check(self.job)
-            self._definition(settled(wire.coerced(self.job))[0])
+            self._definition(settled(wire.coerced(self.job))[0], self.task_id)
 
     def execute(self, context: Context) -> Any:
         """Start the execution, or find it, and wait for its end."""
         ti = context["ti"]
         request, _ = settled(wire.coerced(rendered(self.job)))
         check(request)
-        name = _given(self.state_machine) or f"{ti.dag_id}-{ti.task_id}"[:80]
-        machine = self.machines.ensure(name, self._definition(request), self.role_arn)
         prefix = request.get("TransformJobName") or f"{ti.dag_id}-{ti.task_id}"
+        name = _given(self.state_machine) or _FOREIGN.sub("-", f"{ti.dag_id}-{ti.task_id}")[:80]
+        machine = self.machines.ensure(name, self._definition(request, prefix), self.role_arn)
         execution = begun(self.machines, machine, prefix, self._identity(ti), execution_input(request))
         self._publish(context, machine, execution.arn)
         if execution.ended:
@@ -144,9 +147,10 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         """State machines and their executions."""
         return StateMachinesHook(**self.aws).machines
 
-    def _definition(self, request: wire.Request) -> dict[str, Any]:
+    def _definition(self, request: wire.Request, prefix: str) -> dict[str, Any]:
+        """Write how jobs are run: nothing of this one but the beginning of its name."""
         return state_machine(
-            request,
+            {**request, "TransformJobName": prefix},
             sdk=self.sdk,
             notify=_given(self.notify),
             inputs=execution_input(request),

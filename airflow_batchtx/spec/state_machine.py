@@ -31,6 +31,7 @@ FIRST_PAUSE = 60
 # Failure classes that another job, some time later, may well not meet again.
 PASSING = ("CapacityError", "InternalServerError")
 
+_MODEL = BY_NAME["model_name"].path
 # A job's name is told apart by its execution: 32 hexadecimal digits, and the number of the attempt.
 _TAIL = len("-") + 32 + len("-99")
 
@@ -39,17 +40,16 @@ _TAIL = len("-") + 32 + len("-99")
 class Integration:
     """One of the ways in which Step Functions calls SageMaker, and how errors of the calls are named there.
 
-    `unmade` are those after which there is no job, where others may mean that the job has failed; `known` those after
-    which there is one. `lost` is where the error goes if nothing can be learnt of the job: nowhere, if that would
-    hide the one before.
+    `then` is the state after a call, `known` names the errors after which there is a job, and `asks` the state that
+    asks for it then. `unmade` are errors after which there is none, where `known` is a pattern that they fit as well.
     """
 
     resource: str
     then: str
+    asks: str
     busy: tuple[str, ...]
     unmade: tuple[str, ...] = ()
     known: tuple[str, ...]
-    lost: str | None
 
 
 _QUOTA, _TAKEN = "SageMaker.ResourceLimitExceededException", "SageMaker.ResourceInUseException"
@@ -58,19 +58,20 @@ _QUOTA, _TAKEN = "SageMaker.ResourceLimitExceededException", "SageMaker.Resource
 _BUSY_IN_SYNC = ("ThrottlingException", "SageMaker.AmazonSageMakerException")
 SYNC = Integration(
     resource="sagemaker:createTransformJob.sync",
-    then="Done",
+    # What it gives of a job that Completed is written nowhere; what Describe gives is.
+    then="Look",
+    asks="Why",
     busy=_BUSY_IN_SYNC,
     unmade=(_QUOTA, *_BUSY_IN_SYNC),
     # A job that failed; as a pattern it stands for every error but a timeout.
     known=(_TAKEN, "States.TaskFailed"),
-    lost=None,
 )
 SDK = Integration(
     resource="aws-sdk:sagemaker:createTransformJob",
     then="Wait",
+    asks="Look",
     busy=("SageMaker.ThrottlingException", "SageMaker.SageMakerException"),
     known=(_TAKEN,),
-    lost="$.error",
 )
 
 
@@ -103,10 +104,12 @@ def state_machine(
     by, failed = (SDK if sdk else SYNC), "Tell" if notify else "Failed"
     states = {
         "Begin": {"Type": "Pass", "Result": {"attempt": 1, "pause": FIRST_PAUSE}, "Next": "Name"},
-        "Name": _name(request),
+        "Name": _name(request, names),
         "Transform": _transform(request, names, by, partition),
         "Wait": {"Type": "Wait", "Seconds": interval, "Next": "Look"},
-        "Look": _look(by, partition),
+        "Look": _look(partition),
+        # The error before it is what people want to know, if there is no job.
+        **({"Why": _look(partition, lost=None)} if by is SYNC else {}),
         "Judge": _judge(attempts),
         "Again": _AGAIN,
         "Pause": {"Type": "Wait", "SecondsPath": "$.wait", "Next": "Name"},
@@ -117,7 +120,7 @@ def state_machine(
         "Failed": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
         "Done": _DONE,
     }
-    return {"Comment": f"Batch Transform of {_shown(request)}", "StartAt": "Begin", "States": states}
+    return {"Comment": f"Batch Transform of {_shown(request, names)}", "StartAt": "Begin", "States": states}
 
 
 def opened(request: Mapping[str, Any]) -> frozenset[str]:
@@ -141,9 +144,8 @@ def _impossible(request: Mapping[str, Any], attempts: int, interval: int) -> Ite
         yield Problem("interval", interval, "is no pause of Step Functions", "Give a whole number of seconds.")
 
 
-def _shown(request: Mapping[str, Any]) -> str:
-    model = request.get("ModelName")
-    return f"model {model}" if isinstance(model, str) and not is_open(model) else "a model that the input names"
+def _shown(request: Mapping[str, Any], names: Collection[str]) -> str:
+    return "a model that the input names" if "model_name" in names else f"model {request.get(_MODEL)}"
 
 
 # ----------------------------------------------------------------------------------------------------- the states
@@ -162,30 +164,30 @@ def _transform(request: Mapping[str, Any], names: Collection[str], by: Integrati
         "Catch": [
             *([_catcher(by.unmade, "Refused")] if by.unmade else []),
             # The name is this attempt's alone: where it is taken, a call whose answer was lost has made the job.
-            _catcher(by.known, "Look"),
+            _catcher(by.known, by.asks),
             _catcher(("States.ALL",), "Refused"),
         ],
-        "ResultPath": "$.job",
+        "ResultPath": None,
         "Next": by.then,
     }
 
 
-def _look(by: Integration, partition: str) -> State:
+def _look(partition: str, lost: str | None = "$.error") -> State:
     """Ask for the job: what became of it, and in which class of failures it ended, is in no error's name."""
     return {
         "Type": "Task",
         "Resource": f"arn:{partition}:states:::aws-sdk:sagemaker:describeTransformJob",
         "Parameters": {"TransformJobName.$": "$.name"},
         "Retry": [_retrier(SDK.busy, first=5, longest=300, times=8)],
-        "Catch": [_catcher(("States.ALL",), "Refused", by.lost)],
+        "Catch": [_catcher(("States.ALL",), "Refused", lost)],
         "ResultPath": "$.job",
         "Next": "Judge",
     }
 
 
-def _name(request: Mapping[str, Any]) -> State:
+def _name(request: Mapping[str, Any], names: Collection[str]) -> State:
     """Name the job of this attempt, the same however often the call that makes it is tried."""
-    begun = request.get("TransformJobName") or request.get("ModelName")
+    begun = request.get("TransformJobName") or (None if "model_name" in names else request.get(_MODEL))
     head = cleaned(begun if isinstance(begun, str) and not is_open(begun) else "", NAME_LENGTH - _TAIL, "job")
     name = f"States.Format('{head}-{{}}-{{}}', States.Hash($$.Execution.Id, 'MD5'), $.attempt)"
     return {

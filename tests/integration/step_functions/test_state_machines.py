@@ -60,12 +60,7 @@ def runnable(definition: Mapping[str, Any]) -> dict[str, Any]:
     if transform.pop("Resource").endswith("createTransformJob.sync"):
         branch = {**WAITS_FOR_A_JOB, "States": {**WAITS_FOR_A_JOB["States"]}}
         branch["States"]["Make"] = {**branch["States"]["Make"], "Parameters": transform.pop("Parameters")}
-        waits = {"Type": "Parallel", "Branches": [branch]}
-        taken = {"ResultSelector": {"job.$": "$[0]"}, "ResultPath": "$.made", "Next": "Unwrap"}
-        made["States"]["Transform"] = {**transform, **waits, **taken}
-        made["States"]["Unwrap"] = {
-            "Type": "Pass", "InputPath": "$.made.job", "ResultPath": "$.job", "Next": transform["Next"],
-        }  # fmt: skip
+        made["States"]["Transform"] = {**transform, "Type": "Parallel", "Branches": [branch]}
     else:
         transform["Resource"] = definition["States"]["Transform"]["Resource"]
     return made

@@ -77,16 +77,29 @@ def test_the_job_is_the_executions_input() -> None:
 
 def test_runs_beside_each_other_share_a_state_machine() -> None:
     """Were the job in it, each run would change what another is about to start."""
-    states = FakeStates()
+
+    class Once(FakeStates):
+        def update_state_machine(self, **_: Any) -> Any:
+            raise AssertionError
+
+    states = Once()
     for day in ("1", "2"):
         made = task(states)
-        made.job = {**made.job, "TransformOutput": {"S3OutputPath": f"s3://lake/out/{day}/"}}  # type: ignore[dict-item]
+        made.job = {**made.job, "ModelName": day, "TransformOutput": {"S3OutputPath": f"s3://lake/out/{day}/"}}  # type: ignore[dict-item]
         run(made, FakeTaskInstance(run_id=day))
 
     ((arn, machine),) = states.machines.items()
     assert arn.endswith(":stateMachine:churn-score")
     assert faults(json.loads(machine["definition"])) == []
     assert len(states.started) == 2
+
+
+def test_a_task_in_a_group_has_a_state_machine_too() -> None:
+    states = FakeStates()
+
+    run(task(states), FakeTaskInstance(task_id="scoring.score"))
+
+    assert [arn.rpartition(":")[2] for arn in states.machines] == ["churn-scoring-score"]
 
 
 def test_a_retry_adopts_what_runs_and_a_clear_takes_what_succeeded() -> None:
