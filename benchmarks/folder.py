@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,14 @@ from typing import IO, Any
 from airflow_batchtx.errors import ObjectNotFound
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
+
+
+class OpenFile(io.BufferedReader):
+    """An object that is read."""
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.fileno()).st_size
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,8 @@ class Folder:
     def stat(self, uri: S3Uri) -> StoredObject:
         return StoredObject(uri, self.path(uri).stat().st_size, "")
 
-    def reader(self, uri: S3Uri) -> IO[bytes]:
-        return self.path(uri).open("rb")
+    def reader(self, uri: S3Uri) -> OpenFile:
+        return OpenFile(io.FileIO(self.path(uri)))
 
     @contextmanager
     def writer(self, uri: S3Uri, **_: Any) -> Iterator[IO[bytes]]:
