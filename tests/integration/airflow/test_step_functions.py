@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +15,23 @@ from airflow_batchtx import TransformJob
 from airflow_batchtx.errors import ExecutionFailed
 from airflow_batchtx.operators.step_functions import BatchTransformStateMachineOperator
 from airflow_batchtx.sagemaker.state_machines import StateMachines
-from tests.engines import Desk
-from tests.integration.airflow.conftest import RunDag, airflow_database, run_dag  # noqa: F401 - fixtures
-from tests.state_machines import ROLE, StepFunctions
+from tests.engines import Desk, Engine, running_engine
+from tests.integration.airflow.conftest import RunDag
+from tests.state_machines import ROLE, StepFunctions, step_functions
 
 pytestmark = pytest.mark.airflow
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with running_engine(tmp_path_factory.mktemp("engine"), "--ping-seconds", "3") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def states(engine: Engine) -> Iterator[StepFunctions]:
+    with step_functions(engine.url) as states:
+        yield states
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +63,7 @@ def task(desk: Desk, behaviour: str, **options: Any) -> BatchTransformStateMachi
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_job_runs_to_its_end(run_dag: RunDag, desk: Desk, states: StepFunctions, deferrable: bool) -> None:  # noqa: F811
+def test_a_job_runs_to_its_end(run_dag: RunDag, desk: Desk, states: StepFunctions, deferrable: bool) -> None:
     desk.put_at("in/a.csv", "1,2\n")
     with dag(f"states_{'deferred' if deferrable else 'here'}") as made:
         task(desk, "echo", deferrable=deferrable)
@@ -72,7 +85,7 @@ def test_a_job_runs_to_its_end(run_dag: RunDag, desk: Desk, states: StepFunction
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_job_that_fails_fails_the_task(run_dag: RunDag, desk: Desk, deferrable: bool) -> None:  # noqa: F811
+def test_a_job_that_fails_fails_the_task(run_dag: RunDag, desk: Desk, deferrable: bool) -> None:
     desk.put_at("in/a.csv", "1,2\n")
     with dag(f"broken_{'deferred' if deferrable else 'here'}") as made:
         task(desk, "broken", deferrable=deferrable)
@@ -101,7 +114,7 @@ def test_a_state_machine_that_changed_is_started_by_its_version(states: StepFunc
     assert json.loads(ended["output"]) == {"is": 2}
 
 
-def test_mapped_tasks_share_a_state_machine(run_dag: RunDag, desk: Desk, states: StepFunctions) -> None:  # noqa: F811
+def test_mapped_tasks_share_a_state_machine(run_dag: RunDag, desk: Desk, states: StepFunctions) -> None:
     desk.put_at("in/a.csv", "1,2\n")
     model = desk.model(desk.models.url("echo"))
     jobs = [

@@ -14,7 +14,7 @@ from airflow_batchtx import TransformJob
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.task_groups import scoring
 from tests.engines import Desk, Engine, client_of, running_engine
-from tests.integration.airflow.conftest import RunDag, airflow_database, run_dag  # noqa: F401 - fixtures
+from tests.integration.airflow.conftest import RunDag
 
 pytestmark = pytest.mark.airflow
 NAMESPACE = "Batchtx"
@@ -59,7 +59,7 @@ def sums(engine: Engine, dag_id: str) -> dict[str, dict[str, float]]:
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_run_that_scores_a_table(run_dag: RunDag, desk: Desk, engine: Engine, deferrable: bool) -> None:  # noqa: F811
+def test_a_run_that_scores_a_table(run_dag: RunDag, desk: Desk, engine: Engine, deferrable: bool) -> None:
     desk.put_at("lake/a.csv", "id,text\n" + "".join(f"{row},{'x' * (row % 5 + 1)}\n" for row in range(100)))
     home = f"s3://{desk.bucket}"
     with dag("scored") as scored:
@@ -88,7 +88,7 @@ def test_a_run_that_scores_a_table(run_dag: RunDag, desk: Desk, engine: Engine, 
     assert job["CostUSD"] == pytest.approx(result["cost"])
 
 
-def test_a_job_that_fails(run_dag: RunDag, desk: Desk, engine: Engine) -> None:  # noqa: F811
+def test_a_job_that_fails(run_dag: RunDag, desk: Desk, engine: Engine) -> None:
     desk.put_at("in/a.csv", b"1\n2\n")
     once = {"InvocationsMaxRetries": 0, "InvocationsTimeoutInSeconds": 30}
     request = desk.request(desk.model(desk.models.url("broken")), ModelClientConfig=once)
