@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import pyarrow as pa
-
-from airflow_batchtx.association import dead_letters, pasting, typed_cells
+from airflow_batchtx.association import dead_letters, pasting
 from airflow_batchtx.association.ahead import ahead
 from airflow_batchtx.association.columns import Columns
 from airflow_batchtx.association.dead_letters import DeadLetters
@@ -17,8 +15,6 @@ from airflow_batchtx.association.partitions import PartitionedWriter
 from airflow_batchtx.association.reading import answered
 from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.association.table import Layout, PartWriter, TableWriter
-from airflow_batchtx.association.typed_cells import Manner, Otherwise
-from airflow_batchtx.errors import AssociationError, MalformedRecord
 from airflow_batchtx.spec.associated import Part
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
@@ -56,9 +52,9 @@ def write(store: ObjectStore, task: Task) -> Written:
     """Write the rows of a pair, each beside its answer, and those that have none; what is wrong with them is raised."""
     request, columns, pair = task.request, task.columns, task.pair
     layout = Layout(store, request.output, _name(task.number), request.format, pair)
-    is_quick = not (pair.unanswered or pair.others)
-    if is_quick and (quick := pasting.pasted(request, layout, columns) or _typed(request, layout, columns)):
-        return Written(quick)
+    is_one = not (pair.unanswered or pair.others)
+    if is_one and (pasted := pasting.pasted(request, layout, columns)):
+        return Written(pasted)
     beside = Layout(store, request.dead_letters, _name(task.number), dead_letters.FORMAT, pair)
     with (
         ahead(store, pair.members) as near,
@@ -73,24 +69,6 @@ def write(store: ObjectStore, task: Task) -> Written:
                 for batch in buried:
                     dead.write(batch)
     return Written(table.parts, dead.parts)
-
-
-def _typed(
-    request: AssociateRequest, layout: Layout, columns: Columns, manner: Manner = typed_cells.PLAIN
-) -> tuple[Part, ...]:
-    """Write a pair's part out of cells that were never text, but for some; if that cannot be done, write nothing."""
-    if request.format == "jsonlines" or not typed_cells.may_be(columns):
-        return ()
-    try:
-        with _table(request, layout, columns) as table:
-            for rows in typed_cells.rows(layout.store, layout.pair, columns, manner):
-                table.write(rows)
-    except Otherwise as otherwise:
-        return _typed(request, layout, columns, otherwise.manner)
-    except (MalformedRecord, AssociationError, pa.ArrowInvalid):
-        # What is wrong, if anything, is found when the cells are read as text.
-        return ()
-    return table.parts
 
 
 def _name(number: int) -> str:

@@ -13,7 +13,6 @@ from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.spec.associated import Part
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
-from airflow_batchtx.storage.tables.beside import Beside
 from airflow_batchtx.storage.tables.sinks import FORMATS
 from airflow_batchtx.storage.tables.streams import DigestWriter
 
@@ -60,7 +59,7 @@ class PartWriter:
         with ExitStack() as stack:
             self._digest = DigestWriter(stack.enter_context(self._layout.store.writer(self._uri)))
             make = FORMATS[self._layout.format].sink
-            self._sink = stack.enter_context(closing(Beside(make(self._digest, self._schema))))
+            self._sink = stack.enter_context(closing(make(self._digest, self._schema)))
             self._open = stack.pop_all()
         return self
 
