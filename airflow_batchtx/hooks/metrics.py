@@ -12,8 +12,7 @@ from botocore.config import Config
 
 from airflow_batchtx.hooks.current import CurrentHook
 from airflow_batchtx.sagemaker.metrics import Metrics
-from airflow_batchtx.spec.associated import AssociatedOutput
-from airflow_batchtx.spec.measures import Measure, Work, of_table, of_transform
+from airflow_batchtx.spec.measures import Measure, Work, of_transform
 from airflow_batchtx.spec.result import TransformResult
 
 if TYPE_CHECKING:
@@ -40,13 +39,6 @@ class MetricsHook(CurrentHook):
 def publish_job_metrics(context: Context, task: ConnectedOperator, result: TransformResult) -> None:
     """Tell CloudWatch what a job took, at the time of its end; never raises."""
     publish_metrics(context, task, of_transform(result), model_name=result.model_name, at=result.ended)
-
-
-def publish_table_metrics(
-    context: Context, task: ConnectedOperator, table: AssociatedOutput, *, model_name: str | None = None
-) -> None:
-    """Tell CloudWatch how many rows a table has, and how many are dead letters; never raises."""
-    publish_metrics(context, task, of_table(table), model_name=model_name)
 
 
 def publish_metrics(

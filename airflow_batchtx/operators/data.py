@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_batchtx.association import request as association
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.standing import standing
+from airflow_batchtx.errors import TooManyDeadLetters
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.controlled import configured_control
-from airflow_batchtx.hooks.metrics import publish_table_metrics
+from airflow_batchtx.hooks.metrics import publish_metrics
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.storage import StorageHook
 from airflow_batchtx.preparation import request as preparation
+from airflow_batchtx.spec.measures import of_dead_letters, of_table
 from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.share import Share
 
@@ -283,8 +285,13 @@ class AssociateOutputOperator(DataOperator):
             options |= {"job_name": None, "result": self._result_of(name)}
         request = association.AssociateRequest.read(options)
         opener = StorageHook(**self.aws).opener(extra_args=self.s3_extra_args)
-        table = associate(self.store, request, opener=opener)
-        publish_table_metrics(context, self, table, model_name=request.result.model_name)
+        model_name = request.result.model_name
+        try:
+            table = associate(self.store, request, opener=opener)
+        except TooManyDeadLetters as failed:
+            publish_metrics(context, self, of_dead_letters(failed.dead), model_name=model_name)
+            raise
+        publish_metrics(context, self, of_table(table), model_name=model_name)
         return table.to_dict()
 
     @cached_property

@@ -46,7 +46,12 @@ def of_transform(result: TransformResult) -> tuple[Measure, ...]:
 
 def of_table(table: AssociatedOutput) -> tuple[Measure, ...]:
     """Give the numbers of a proved table, or of a share of it."""
-    return (Measure("ScoredRows", table.rows, COUNT), Measure("DeadRows", table.dead_rows, COUNT))
+    return (Measure("ScoredRows", table.rows, COUNT), *of_dead_letters(table.dead_rows))
+
+
+def of_dead_letters(rows: int) -> tuple[Measure, ...]:
+    """Give the numbers of dead letters, where there may be too many of them for a table."""
+    return (Measure("DeadRows", rows, COUNT),)
 
 
 def _of_job(result: TransformResult) -> Iterator[Measure]:

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_batchtx import TransformJob
+from airflow_batchtx.errors import TooManyDeadLetters
 from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.task_groups import scoring
 from tests.engines import Desk, Engine, client_of, running_engine
@@ -100,3 +101,28 @@ def test_a_job_that_fails(run_dag: RunDag, desk: Desk, engine: Engine) -> None:
     told = sums(engine, broken.dag_id)["score"]
     assert (told["FailedJobs"], told["StoppedJobs"], told["ScoredObjects"]) == (1, 0, 0)
     assert told["InstanceSeconds"] > 0
+
+
+def test_a_table_with_too_many_dead_letters(run_dag: RunDag, desk: Desk, engine: Engine) -> None:
+    desk.put_at("lake/a.csv", "id,text\n" + "".join(f"{row},{row if row % 10 else 'none'}\n" for row in range(100)))
+    home = f"s3://{desk.bucket}"
+    with dag("dead") as dead:
+        scoring(
+            source=f"{home}/lake/",
+            keep=["id"],
+            columns=["text"],
+            job=TransformJob(
+                model_name=desk.model(desk.models.url("echo")),
+                input=f"{home}/staged/",
+                output=f"{home}/out/",
+                instance_type="ml.m5.large",
+            ),
+            output=f"{home}/scored/",
+            transform={"deferrable": False, "poll_interval": 0.5},
+            associate={"predictions": {"number": "int64"}, "max_dead": 3},
+        )
+
+    done = run_dag(dead)
+
+    assert isinstance(done.errors["scoring.associate"], TooManyDeadLetters), done.errors
+    assert sums(engine, dead.dag_id)["scoring.associate"] == {"DeadRows": 10}

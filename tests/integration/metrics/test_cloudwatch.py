@@ -12,7 +12,8 @@ import pytest
 from airflow.sdk import Context
 
 from airflow_batchtx.hooks.connected import ConnectedOperator
-from airflow_batchtx.hooks.metrics import MetricsHook, publish_job_metrics, publish_table_metrics
+from airflow_batchtx.hooks.metrics import MetricsHook, publish_job_metrics, publish_metrics
+from airflow_batchtx.spec.measures import of_table
 from tests.conftest import aws_session
 from tests.fake_airflow import FakeTaskInstance
 from tests.unit.spec.test_measures import RESULT, TABLE
@@ -61,7 +62,7 @@ def test_a_job_and_its_table(namespace: str, cloudwatch: Any) -> None:
     result = replace(RESULT, model_name="churn", ended=ENDED.isoformat())
 
     publish_job_metrics(context(), task, result)
-    publish_table_metrics(context(), task, TABLE, model_name="churn")
+    publish_metrics(context(), task, of_table(TABLE), model_name="churn")
 
     assert sums(cloudwatch, namespace) == {
         "FailedJobs": 0, "StoppedJobs": 0, "SentRows": 1000, "ScoredObjects": 4, "ProvisioningSeconds": 180,
@@ -95,7 +96,7 @@ def test_nothing_is_told_unless_it_is_asked_for(
         monkeypatch.setenv("AIRFLOW__BATCHTX__METRICS_NAMESPACE", unset)
     monkeypatch.setenv("AWS_ENDPOINT_URL", NOBODY)
 
-    publish_table_metrics(context(), ConnectedOperator(task_id="score"), TABLE)
+    publish_metrics(context(), ConnectedOperator(task_id="score"), of_table(TABLE))
 
     assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == []
 
@@ -115,7 +116,7 @@ def test_no_trouble_with_them_fails_a_task(
     trouble(monkeypatch)
 
     with caplog.at_level(logging.WARNING):
-        publish_table_metrics(context(), ConnectedOperator(task_id="score"), TABLE)
+        publish_metrics(context(), ConnectedOperator(task_id="score"), of_table(TABLE))
 
     assert "CloudWatch was not told" in caplog.text
 
