@@ -25,7 +25,7 @@ import pyarrow.csv as arrow_csv
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
-from airflow_batchtx.storage.tables import compressed
+from airflow_batchtx.storage.tables import compressed, quotes
 from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage, text_of
 from airflow_batchtx.storage.tables.texts import body_of
 
@@ -129,11 +129,15 @@ def chunks(
             peeked = Peeked(source)
             if not peeked.start.strip():
                 return
-            for number, batch in enumerate(batches(peeked, columns, header=header, dialect=dialect), 1):
+            text = quotes.Ended(peeked, dialect.quote)
+            for number, batch in enumerate(batches(text, columns, header=header, dialect=dialect), 1):
                 end = source.position(number * BLOCK)
                 numbers = range(seen + 1, seen + batch.num_rows + 1)
                 yield Chunk(batch, numbers, end, text=partial(_written, batch, dialect))
                 seen += batch.num_rows
+            if text.marks % 2:
+                with compressed.opened(store, uri, compression) as again, closing(_spooled(again)) as file:
+                    yield Chunk(_nothing(columns), (), end, _misquoted(file, dialect))
             return
     except pa.ArrowInvalid:
         # A record is damaged, or longer than a block. Where blocks begin elsewhere it may fit into one.
@@ -141,9 +145,9 @@ def chunks(
     with compressed.opened(store, uri, compression) as source, closing(_spooled(source)) as file:
         for chunk in _salvaged(file, store.stat(uri).size, columns, header=header, dialect=dialect, most=most):
             skip = bisect_right(chunk.numbers, seen)
-            batch = chunk.batch.slice(skip)
-            text = partial(_written, batch, dialect)
-            yield Chunk(batch, chunk.numbers[skip:], max(chunk.end, end), chunk.damaged, text)
+            batch, end = chunk.batch.slice(skip), max(chunk.end, end)
+            yield Chunk(batch, chunk.numbers[skip:], end, chunk.damaged, partial(_written, batch, dialect))
+        yield Chunk(_nothing(columns), (), end, _misquoted(file, dialect))
 
 
 def damages(
@@ -212,6 +216,13 @@ def _salvaged(
     except pa.ArrowInvalid as error:
         rest = () if most is not None and len(ragged) >= most else (_unreadable(error),)
     yield Chunk(_nothing(columns), (), size, (*ragged, *rest))
+
+
+def _misquoted(text: BinaryIO, dialect: Dialect) -> tuple[Damage, ...]:
+    if dialect.quote is None or (found := quotes.never_closed(text, dialect.quote, dialect.delimiter)) is None:
+        return ()
+    rule = "is a cell whose quote is not closed, so that records behind it would be lost"
+    return (Damage(rule, _text(found.decode().encode(_BYTES))),)
 
 
 def _numbered(rows: int, record: int, ragged: deque[Damage]) -> tuple[list[int], tuple[Damage, ...]]:

@@ -335,6 +335,27 @@ def test_what_cannot_be_read_on_is_an_error_whatever_is_allowed() -> None:
     assert "cannot be read" in problem.rule
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'id,x\n1,"a\n2,b\n3,c\n',
+        b'id,x\n1,"a\n2,"b"\n3,c\n',
+        b'id,x\n1,"a',
+        b'id,x\n0\n1,"a\n2,b\n',
+    ],
+)
+def test_a_quote_that_is_not_closed_takes_no_records_in(body: bytes) -> None:
+    *_, problem = problems(source(a__csv=body), keep=["x"], max_quarantined="100%")
+
+    assert "whose quote is not closed" in problem.rule
+
+
+def test_quotes_within_cells_are_no_mistake() -> None:
+    store = source(a__csv=b'id,x\n1,5" pipe\n2,"a ""b"",\nc"\n3,""\n', b__csv=b"id,x")
+    assert run(store, keep=["x"]).rows == 3
+    assert table(store, "kept")["x"].to_pylist() == ['5" pipe', 'a "b",\nc', ""]
+
+
 def test_bad_lines_of_json_are_set_aside() -> None:
     body = b'{"id":1,"x":1}\nno\n{"id":3,"x":"three"}\n{"id":4}\n{"id":5,"x":5}\n'
     store = source(a__jsonl=body)
