@@ -55,7 +55,7 @@ def associate(
     another process; without it there is one process only.
     """
     paired = _pairs(store, request)
-    work = digest_of(request, paired)
+    work = digest_of(store, request, paired)
     marks = (request.error_member,) if request.error_member else ()
     columns = columns_of(request, planned(store, request, paired, marks))
     # Where rows may be dead letters, each object has those of its own.

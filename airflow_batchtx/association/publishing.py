@@ -22,10 +22,16 @@ JSON = "application/json"
 _ASIDE = frozenset({"result", "output", "processes", "share", "max_dead"})
 
 
-def digest_of(request: AssociateRequest, paired: Sequence[Pair]) -> str:
-    """Give a digest of what decides a table's bytes: what is asked for, and which objects are read."""
+def digest_of(store: ObjectStore, request: AssociateRequest, paired: Sequence[Pair]) -> str:
+    """Give a digest of what decides a table's bytes: what is asked for, and which objects are read, as they are now."""
     asked = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _ASIDE}
-    read = [[str(pair.source), pair.rows, str(pair.kept), str(pair.answers.uri), pair.answers.etag] for pair in paired]
+    # Kept columns may be others though the model was sent, and has answered, the same.
+    folders = sorted({pair.kept.folder for pair in paired if pair.kept}, key=str)
+    kept: dict[S3Uri | None, str] = {one.uri: one.etag for folder in folders for one in store.objects(folder)}
+    read = [
+        (pair.source, pair.rows, pair.kept, pair.kept_row, kept.get(pair.kept), pair.answers.uri, pair.answers.etag)
+        for pair in paired
+    ]
     return hashlib.sha256(json.dumps([request.result.job_name, asked, read], default=str).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ import pytest
 from airflow_batchtx.errors import InvalidInput, RowCountMismatch, StorageError, TooManyDeadLetters
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fakes import InMemoryStore
-from tests.scored import Scored
+from tests.scored import Scored, parquet_of
 
 COUNT = 5
 SCORE = {"score": "double"}
@@ -92,6 +92,23 @@ def test_shares_of_other_work_do_not_count() -> None:
 
     assert "_SUCCESS" in job.bodies()
     assert job.rows()[0]["score"] == 7
+
+
+def test_shares_of_rows_that_were_kept_anew_do_not_count() -> None:
+    job = scored()
+    for number in (1, 2):
+        job.associate(predictions=SCORE, share=f"{number}/2")
+    # Prepared anew: what the model was sent is the same, and so are its answers, but not what stands beside them.
+    for number in range(COUNT):
+        kept = pa.table({"id": [f"new {number}-{row}" for row in range(number + 1)]})
+        job.store.put(S3Uri("b", f"in/kept/part-{number:05}.parquet"), parquet_of(kept))
+        job.store.put(job.target(number), job.store.get(job.target(number)))
+
+    job.associate(predictions=SCORE, share="1/2")
+    assert "_SUCCESS" not in job.bodies()
+
+    job.associate(predictions=SCORE, share="2/2")
+    assert {row["id"].partition(" ")[0] for row in job.rows()} == {"new"}
 
 
 def test_stale_parts_of_a_larger_run_go_with_the_last_share() -> None:
