@@ -21,7 +21,7 @@ from airflow_batchtx.storage.tables import jsonl_text
 from airflow_batchtx.storage.tables.texts import column_of
 
 # What a member holds that says of no record that it was refused; so does a null.
-_WELL = "^(false)?$"
+_WELL = "^([Ff]alse)?$"
 
 
 class Fitted(NamedTuple):

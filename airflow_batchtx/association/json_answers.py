@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ from airflow_batchtx.storage.port import ObjectStore
 MOST = 1000
 # Types of answers that have parts.
 _KINDS = frozenset({dict, list})
+# What a mark says of an answer that was not refused; numbers are texts here.
+_WELL = (None, False)
 Columns = Mapping[str, str | None]
 # Gives the answers of a pair, some at a time.
 Source = Callable[[ObjectStore, Pair], Iterator[Sequence[Any]]]
@@ -40,8 +43,8 @@ class Shaped:
 class JsonAnswers:
     """How answers in JSON become columns. `columns` are the model's, `marks` members that some records may have.
 
-    `kind` is the type that all answers have in Python. Of objects the `columns` are members, which all must have that
-    have no mark where they are `named`.
+    `kind` is the type that all answers have in Python, but for objects that a mark says were refused. Of objects the
+    `columns` are members, which all must have that have no mark where they are `named`.
     """
 
     source: Source
@@ -70,25 +73,32 @@ class JsonAnswers:
 
     def _values(self, answers: Sequence[Any]) -> dict[str, Sequence[Any]]:
         ((name, kind),) = self.columns.items()
+        well, marks = self._apart(answers, None)
         if kind != JSON:
-            _refuse_unlike(answers, [type(answer) not in _KINDS for answer in answers], "a plain value")
-        return {name: answers}
+            _refuse_unlike(well, [type(answer) not in _KINDS for answer in well], "a plain value")
+        return {name: well, **marks}
 
     def _elements(self, answers: Sequence[Any]) -> dict[str, Sequence[Any]]:
         count = len(self.columns)
-        alike = [type(answer) is list and len(answer) == count for answer in answers]
-        _refuse_unlike(answers, alike, f"a list of {count} elements")
-        return dict(zip(self.columns, zip(*answers, strict=True), strict=True))
+        well, marks = self._apart(answers, [None] * count)
+        alike = [type(answer) is list and len(answer) == count for answer in well]
+        _refuse_unlike(well, alike, f"a list of {count} elements")
+        return {**dict(zip(self.columns, zip(*well, strict=True), strict=True)), **marks}
+
+    def _apart(self, answers: Sequence[Any], nothing: Any) -> tuple[Sequence[Any], dict[str, Sequence[Any]]]:
+        """Put `nothing` in the place of every object with a mark, and give their marks."""
+        if not self.marks:
+            return answers, {}
+        marked = [answer if _is_marked(answer, self.marks) else None for answer in answers]
+        well = [answer if one is None else nothing for answer, one in zip(answers, marked, strict=True)]
+        return well, {mark: [one and one.get(mark) for one in marked] for mark in self.marks}
 
     def _members(self, answers: Sequence[Any]) -> dict[str, Sequence[Any]]:
         _refuse_unlike(answers, [type(answer) is dict for answer in answers], "an object")
         for name in self.columns if self.named else ():
-            there = [name in answer or self._is_marked(answer) for answer in answers]
+            there = [name in answer or _is_marked(answer, self.marks) for answer in answers]
             _refuse_unlike(answers, there, f"one with a member {name!r}")
         return {name: [answer.get(name) for answer in answers] for name in (*self.columns, *self.marks)}
-
-    def _is_marked(self, answer: Mapping[str, Any]) -> bool:
-        return any(answer.get(mark) is not None for mark in self.marks)
 
 
 _PARTED: Mapping[type, Callable[[JsonAnswers, Sequence[Any]], dict[str, Sequence[Any]]]] = {
@@ -109,6 +119,10 @@ def _refuse_unlike(answers: Sequence[Any], alike: Sequence[bool], what: str) -> 
         raise _Unlike(index, f"is {_described(answers[index])}, where {what} is expected")
 
 
+def _is_marked(answer: Any, marks: Sequence[str]) -> bool:
+    return type(answer) is dict and any(answer.get(mark) not in _WELL for mark in marks)
+
+
 def _described(answer: Any) -> str:
     if isinstance(answer, list):
         return f"a list of {len(answer)} elements"
@@ -123,7 +137,7 @@ def planned(
 ) -> JsonAnswers:
     """Decide what the columns are, by the first answer, and for objects without named members by all answers."""
     whole = asked is not None and list(asked.values()) == [JSON]
-    first = _first(_all(store, pairs, source))
+    first = _first(_all(store, pairs, source), marks)
     kind = type(first) if type(first) in _KINDS else object
     if whole and kind is not dict:
         kind = object
@@ -132,16 +146,23 @@ def planned(
         if kind is dict
         else _counted(len(first) if kind is list else 1, asked)
     )
-    return JsonAnswers(source, kind, columns, marks if kind is dict else (), named=asked is not None)
+    beside = tuple(mark for mark in marks if kind is dict or mark not in columns)
+    return JsonAnswers(source, kind, columns, beside, named=asked is not None)
 
 
 def _all(store: ObjectStore, pairs: Sequence[Pair], source: Source) -> Iterator[Sequence[Any]]:
     return (answers for pair in pairs for answers in source(store, pair))
 
 
-def _first(batches: Iterable[Sequence[Any]]) -> Any:
-    """Find the first answer that is not null; by it all others are read."""
-    return next((answer for answers in batches for answer in answers if answer is not None), None)
+def _first(batches: Iterable[Sequence[Any]], marks: Sequence[str]) -> Any:
+    """Find the first answer that is not null, and not refused unless all are; by it all others are read."""
+    refused = None
+    for answer in chain.from_iterable(batches):
+        if _is_marked(answer, marks):
+            refused = answer
+        elif answer is not None:
+            return answer
+    return refused
 
 
 def _counted(count: int, asked: Columns | None) -> Columns:

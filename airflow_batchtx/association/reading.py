@@ -143,7 +143,7 @@ def planned(
         read = _answers(work)
     joined = len(request.input_columns or ()) if isinstance(read, CsvAnswers) and work.joins else 0
     reading = Reading(_rows(replace(work, store=store), joined=bool(joined)), read, request.key, joined)
-    refuse(InvalidInput, "associate", _unfit(reading))
+    refuse(InvalidInput, "associate", [*_unfit(reading), *_unmarked(reading, marks)])
     return reading
 
 
@@ -230,6 +230,15 @@ def _contradictions(work: _Work) -> Iterator[Problem]:
     if kind_of(request.result.accept).startswith("*"):
         remedy = "Say to this task what the answers are: accept='application/json'."
         yield Problem("accept", request.result.accept, "does not say what the answers are", remedy)
+
+
+def _unmarked(reading: Reading, marks: Sequence[str]) -> Iterator[Problem]:
+    """Find marks that no answer could have; of JSON objects each may have others."""
+    given = reading.answers.columns
+    for mark in marks:
+        if not isinstance(reading.answers, JsonAnswers) and mark not in given:
+            remedy = "Name it among predictions=, in its place."
+            yield Problem("error_member", mark, f"is none of the columns of the answers: {', '.join(given)}", remedy)
 
 
 def _unfit(reading: Reading) -> Iterator[Problem]:

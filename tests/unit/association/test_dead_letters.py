@@ -73,7 +73,7 @@ def test_more_than_may_be_is_a_failure_that_leaves_only_them(allowed: Any, fits:
 
 
 def test_a_column_of_csv_says_what_was_refused() -> None:
-    job = Scored(INPUTS, [b"1,\n,no x\n3,\n", b"4,false\n,too long\n"], KEPT)
+    job = Scored(INPUTS, [b"1,\n,no x\n3,False\n", b"4,false\n,too long\n"], KEPT)
 
     output = job.associate(predictions=["score", "error"], error_member="error", max_dead=5)
 
@@ -96,6 +96,39 @@ def test_a_member_of_json_says_what_was_refused() -> None:
         [(key, record, reason, answer)] = told(job)
         assert (key, record, reason) == ("b", 2, 'error: {"code":7}')
         assert json.loads(answer)["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "columns"),
+    [
+        ([b'{"error": "no x"}\n[1, 2]\n[3, 4]\n', b"[5, 6]\n[7, 8]\n"], ["prediction_0", "prediction_1"]),
+        ([b'{"error": "no x"}\n1\nnull\n', b"5\n7\n"], ["prediction"]),
+        ([b'[{"error": "no x"}, 1, 2]', b"[5, 7]"], ["prediction"]),
+    ],
+    ids=["lists", "values", "in a list"],
+)
+def test_answers_that_are_no_objects_may_be_refused_by_one(answers: list[bytes], columns: list[str]) -> None:
+    job = Scored(INPUTS, answers, KEPT, result=JSON_LINES)
+    job.associate(error_member="error", max_dead=1)
+
+    assert [list(row) for row in job.rows()] == [["id", *columns]] * 4
+    assert [row["id"] for row in job.rows()] == ["b", "c", "d", "e"]
+    assert [row[:3] for row in told(job)] == [("a", 1, "error: no x")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "told_of"),
+    [(b"1,\n,no x\n3,\n", {"accept": "text/csv"}), (b"no", {"accept": "text/plain", "split_type": "None"})],
+    ids=["csv", "whole"],
+)
+def test_a_column_that_no_answer_has_can_refuse_none(answers: bytes, told_of: dict[str, str]) -> None:
+    kind = {"content_type": "image/png"} if "split_type" in told_of else {}
+    job = Scored(INPUTS[:1], [answers], None, result={**told_of, **kind})
+
+    with pytest.raises(InvalidInput) as caught:
+        job.associate(error_member="err", max_dead=5)
+    assert [problem.field for problem in caught.value.problems] == ["error_member"]
+    assert job.bodies() == {}
 
 
 def test_refused_records_are_too_many_by_default() -> None:
