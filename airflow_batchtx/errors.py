@@ -617,6 +617,17 @@ class ProcessEnded(BatchTransformError):
 
 
 @dataclass(eq=False)
+class ProcessFailed(BatchTransformError):
+    """A process that was to write the answers to `uri` met an error that cannot be handed over, but described."""
+
+    uri: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"A process could not write the answers to {self.uri}: {self.error}"
+
+
+@dataclass(eq=False)
 class RowCountMismatch(AssociationError):
     """An output has more or fewer rows than its input."""
 

@@ -101,7 +101,7 @@ class _Worker:
             pickle.dump((opener, task), tasks)
             tasks.flush()
             written, error = pickle.load(told)  # noqa: S301 - of a process that was started here
-        except (BrokenPipeError, EOFError) as gone:
+        except (BrokenPipeError, EOFError, pickle.UnpicklingError) as gone:
             raise ProcessEnded(str(task.pair.source), self._process.wait()) from gone
         if error is not None:
             raise error

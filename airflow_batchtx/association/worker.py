@@ -11,11 +11,13 @@ import sys
 import threading
 from functools import lru_cache
 from queue import SimpleQueue
+from traceback import format_exception_only
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from airflow_batchtx.association.parts import write
+from airflow_batchtx.association.parts import Task, write
+from airflow_batchtx.errors import ProcessFailed
 from airflow_batchtx.storage.port import ObjectStore
 
 
@@ -48,7 +50,16 @@ def _done(asked: tuple[Any, Any]) -> tuple[Any, BaseException | None]:
     try:
         return write(_opened(opener), task), None
     except BaseException as error:  # noqa: BLE001 - it is raised where the task comes from
-        return None, error
+        return None, _portable(error, task)
+
+
+def _portable(error: BaseException, task: Task) -> BaseException:
+    """Give an error that arrives: not every one of a library can be pickled, or made again of what it was."""
+    try:
+        found: BaseException = pickle.loads(pickle.dumps(error))  # noqa: S301 - of this very process
+    except Exception:  # noqa: BLE001 - whatever the error's own code raises
+        return ProcessFailed(str(task.pair.source), "".join(format_exception_only(error)).strip())
+    return found
 
 
 @lru_cache(maxsize=1)

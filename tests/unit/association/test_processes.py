@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ import pytest
 
 from airflow_batchtx.association.associate import associate
 from airflow_batchtx.association.request import AssociateRequest
-from airflow_batchtx.errors import ProcessEnded, RowCountMismatch, TypeTooNarrow
+from airflow_batchtx.errors import ProcessEnded, ProcessFailed, RowCountMismatch, TypeTooNarrow
 from airflow_batchtx.spec.uri import S3Uri
 from benchmarks.folder import Folder
 
@@ -121,14 +123,52 @@ def test_processes_end_with_the_one_that_began_them(tmp_path: Path) -> None:
     assert not left
 
 
-def test_a_process_that_is_killed_is_told_of_and_nothing_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["Killed", "Torn"])
+def test_a_process_that_is_killed_is_told_of_and_nothing_is_left(tmp_path: Path, kind: str) -> None:
     store = scored(tmp_path, ["1"] * ROWS, ["2"] * ROWS)
     values = {"result": RESULT, "output": "s3://b/scored/", "processes": 2}
 
     with pytest.raises(ProcessEnded) as caught:
-        associate(store, AssociateRequest.read(values), opener=lambda: Killed(tmp_path))
+        associate(store, AssociateRequest.read(values), opener=lambda: KILLED[kind](tmp_path))
     assert (caught.value.uri, caught.value.code) == ("s3://b/in/0.csv", -signal.SIGKILL)
     assert list(store.objects(S3Uri("b", "scored/"))) == []
+
+
+class OfALibrary(Exception):
+    """An error that cannot be made again of its `args`, as many are."""
+
+    def __init__(self, call: str, code: int) -> None:
+        super().__init__(f"{call} gave {code}")
+
+
+class Failing(Folder):
+    def writer(self, uri: S3Uri, **_: Any) -> Any:
+        raise OfALibrary("PutObject", 7)
+
+
+def test_an_error_that_cannot_be_handed_over_is_described(tmp_path: Path) -> None:
+    store = scored(tmp_path, ["1"] * ROWS, ["2"] * ROWS)
+    values = {"result": RESULT, "output": "s3://b/scored/", "processes": 2}
+
+    with pytest.raises(ProcessFailed) as caught:
+        associate(store, AssociateRequest.read(values), opener=lambda: Failing(tmp_path))
+    assert caught.value.uri == "s3://b/in/0.csv"
+    assert caught.value.error.endswith("OfALibrary: PutObject gave 7")
+
+
+class Torn(Folder):
+    """Its process is killed while it tells what it has done."""
+
+    def writer(self, uri: S3Uri, **_: Any) -> Any:
+        told = next(fd for fd in range(3, 100) if _is_pipe(fd))
+        os.write(told, pickle.dumps(("x" * 1000, None))[:500])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_pipe(fd: int) -> bool:
+    with suppress(OSError):
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    return False
 
 
 class Killed(Folder):
@@ -136,6 +176,9 @@ class Killed(Folder):
 
     def writer(self, uri: S3Uri, **_: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+KILLED = {"Killed": Killed, "Torn": Torn}
 
 
 def children(root: Path) -> list[int]:
