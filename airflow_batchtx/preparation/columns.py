@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from airflow_batchtx.preparation.forms import Unfit
 from airflow_batchtx.storage.tables import csv_text
+from airflow_batchtx.storage.tables.arrow_types import zone_of
+from airflow_batchtx.storage.tables.chunks import shown
 from airflow_batchtx.storage.tables.texts import column_of
 
 # Cells that are cast one by one where one of them is wrong: mostly others are then too.
@@ -71,7 +73,7 @@ def _converted(column: Any, about: Column, unfit: list[Unfit], most: int | None)
     if cells.type != about.kind:
         cells, wrong = _cast(cells, about.kind, most)
         rule, remedy = f"is no {about.kind}", "Mend the data, or give the column another type."
-        unfit += (Unfit(row, about.name, column[row].as_py(), rule, remedy) for row in wrong)
+        unfit += (Unfit(row, about.name, shown(column, row), rule, remedy) for row in wrong)
     if about.filling is not None and cells.null_count:
         cells = pc.coalesce(cells, about.filling)
     if about.required and cells.null_count > len(wrong):
@@ -115,7 +117,9 @@ def _halved(cells: Any, kind: pa.DataType) -> Iterator[tuple[Any, int | None]]:
 
 
 def _exactly(cells: Any, kind: pa.DataType) -> Any:
-    """Cast cells; ArrowInvalid where Arrow would drop a time of day, digits or a magnitude without a word."""
+    """Cast cells; ArrowInvalid where Arrow would drop a zone, a time of day, digits or a magnitude without a word."""
+    if _loses_zone(cells.type, kind):
+        raise pa.ArrowInvalid("has a zone, and the other type has none, or the other way round")
     found = cells.cast(kind)
     if any(was(cells.type) and becomes(kind) for was, becomes in _LOSSY) and not found.cast(cells.type).equals(cells):
         raise pa.ArrowInvalid("is not the same in the other type")
@@ -133,6 +137,17 @@ _LOSSY = (
     (pa.types.is_floating, pa.types.is_boolean),
     (pa.types.is_floating, pa.types.is_decimal),
 )
+
+
+def _loses_zone(given: pa.DataType, kind: pa.DataType) -> bool:
+    was, becomes = zone_of(given), zone_of(kind)
+    if becomes is not None:
+        return was is not None and bool(was) != bool(becomes)
+    # Of a zoned time Arrow takes the day, and the time of the day, that it is in UTC.
+    return was not in (None, "", *_UTC) and (pa.types.is_date(kind) or pa.types.is_time(kind))
+
+
+_UTC = ("UTC", "Etc/UTC", "+00:00")
 
 
 def _nulls(count: int, kind: pa.DataType) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from itertools import chain
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
@@ -16,6 +16,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from airflow_batchtx.errors import InvalidData, Problem, refuse
+from airflow_batchtx.storage.tables.arrow_types import zone_of
 from airflow_batchtx.storage.tables.chunks import Chunk, Damage
 
 # Rows that are fetched at once; by the first of them a column has its type.
@@ -77,15 +78,18 @@ class Queried:
                     yield Chunk(_without_last(batch), numbers, self.size * seen // max(count, 1))
 
 
-def queried(query: Query) -> Queried:
-    """Run a query, and find its columns by the first rows; InvalidData names those that no column can hold."""
+def queried(query: Query, given: Mapping[str, pa.DataType]) -> Queried:
+    """Run a query, and find its columns by the first rows; InvalidData names those that no column can hold.
+
+    Where all of the first rows have a null, the type of a column is the one that is `given`, if any.
+    """
     rest = query.rows(FETCH)
     first = [tuple(map(_plain, row)) for row in next(rest, ())]
     names = query.names()
     if not names:
         refuse(InvalidData, "prepare", (Problem("sql", "", "gives no rows", "Give a query that selects columns."),))
     columns = list(zip(*first, strict=True)) or [()] * len(names)
-    kinds = [_kind(values) for values in columns]
+    kinds = [_kind(values, given.get(name, pa.null())) for name, values in zip(names, columns, strict=True)]
     found = [(name, kind) for name, kind in zip(names, kinds, strict=True) if kind is not None]
     unknown = [at for at, kind in enumerate(kinds) if kind is None]
     refuse(InvalidData, "prepare", (_strange(names[at], columns[at]) for at in unknown))
@@ -103,11 +107,11 @@ def _plain(value: Any) -> Any:
     return value if make is None else make(value)
 
 
-def _kind(values: Sequence[Any]) -> pa.DataType | None:
+def _kind(values: Sequence[Any], of_nulls: pa.DataType) -> pa.DataType | None:
     """Find the type of most values; None if there is none for them."""
     families = Counter(type(value) for value in values if value is not None)
     if not families:
-        return pa.null()
+        return of_nulls
     most = families.most_common(1)[0][0]
     for sample in (values, [value for value in values if type(value) is most]):
         with suppress(*_UNCERTAIN):
@@ -154,18 +158,32 @@ def _batch(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatc
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> Any:
-    if pa.types.is_date(kind) and any(isinstance(value, datetime) for value in values):
-        # Arrow would drop the time.
-        raise ValueError("a time in a column of dates")
+    if any(holds(kind) and any(map(strange, values)) for holds, strange in _LOST):
+        raise ValueError("a time of day or a zone, which the column has not, or has")
     return pa.array(values, kind)
+
+
+# What Arrow would drop of a value, or put to it, without a word.
+_LOST: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], bool]], ...] = (
+    (pa.types.is_date, lambda value: isinstance(value, datetime)),
+    (pa.types.is_time, lambda value: isinstance(value, time) and value.tzinfo is not None),
+    (lambda kind: zone_of(kind) == "", lambda value: isinstance(value, datetime) and value.tzinfo is not None),
+    (lambda kind: bool(zone_of(kind)), lambda value: isinstance(value, datetime) and value.tzinfo is None),
+)
 
 
 def _damage(row: Sequence[Any], schema: pa.Schema, number: int) -> Damage | None:
     for value, field in zip(row, schema, strict=True):
         if not _fits(value, field.type):
             text = json.dumps(dict(zip(schema.names, row, strict=True)), default=str, ensure_ascii=False)
-            return Damage(f"is no {field.type}, as the first rows are", value, number, field.name, text)
+            rule = _RULES.get(field.type, f"is no {field.type}, as the first rows are")
+            return Damage(rule, value, number, field.name, text)
     return None
+
+
+_RULES: Mapping[pa.DataType, str] = {
+    pa.null(): "is a value where the first rows have none, so that its type is not known; types= can tell it"
+}
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:

@@ -108,7 +108,7 @@ def plan(store: ObjectStore, request: PrepareRequest, query: Query | None = None
     types, problems = _types(request)
     if query is not None:
         refuse(InvalidData, "prepare", problems)
-        rows = queried(query)
+        rows = queried(query, {own_name(name, request): kind for name, kind in types.items()})
         columns, kept = _chosen((rows,), request, types, [])
         return Plan(request, form_of(request), (), columns, kept, types, rows)
     tables, unreadable = _tables(store, request, types)

@@ -25,6 +25,11 @@ def type_named(text: str) -> pa.DataType | None:
     return _made(pa.type_for_alias, text.strip())
 
 
+def zone_of(kind: Any) -> str | None:
+    """Give the zone of a type of times, an empty text if it has none; None for other types."""
+    return (kind.tz or "") if pa.types.is_timestamp(kind) else None
+
+
 def _made(make: Callable[..., Any], *arguments: str | None) -> pa.DataType | None:
     try:
         kind = make(*arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -44,8 +45,17 @@ class Chunk:
         """Give all of a row of the batch as text."""
         if self.text is not None:
             return self.text(row)
-        [values] = self.batch.slice(row, 1).to_pylist()
+        names: list[str] = self.batch.schema.names
+        values = {name: shown(column, row) for name, column in zip(names, self.batch.columns, strict=True)}
         return json.dumps(values, default=str, ensure_ascii=False)
+
+
+def shown(column: Any, row: int) -> Any:
+    """Give a value as Python has it, or its text where Python has no such time: nanoseconds, years from 10000 on."""
+    try:
+        return column[row].as_py()
+    except (ValueError, OverflowError):
+        return column.slice(row, 1).cast(pa.string())[0].as_py()
 
 
 def text_of(data: bytes) -> str:

@@ -140,3 +140,21 @@ def test_some_types_can_become_no_others() -> None:
     assert can_become(pa.string(), pa.timestamp("us", "UTC"))
     assert not can_become(pa.struct([("a", pa.int64())]), pa.int64())
     assert not can_become(pa.timestamp("us"), pa.time64("us"))
+
+
+def test_no_zone_is_guessed_and_none_is_dropped() -> None:
+    bare, zoned, utc = pa.timestamp("us"), pa.timestamp("us", "Europe/Berlin"), pa.timestamp("us", "UTC")
+
+    assert can_become(zoned, utc)
+    assert can_become(utc, pa.date32())
+    assert not can_become(bare, utc)
+    assert not can_become(zoned, bare)
+    assert not can_become(zoned, pa.date32())
+
+
+@pytest.mark.parametrize(("value", "unit"), [(1, "ns"), (400_000_000_000_000_001, "us")])
+def test_times_that_python_has_not_are_shown(value: int, unit: Any) -> None:
+    cells: Any = pa.array([value], pa.timestamp(unit))
+    _, [unfit] = converted(pa.RecordBatch.from_arrays([cells], names=["x"]), [Column(name="x", kind=pa.timestamp("s"))])
+
+    assert str(unfit.value).endswith("001")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ class Rows:
 
 
 def of(*values: Any) -> Queried:
-    return queried(Rows(["x"], [(value,) for value in values]))
+    return queried(Rows(["x"], [(value,) for value in values]), {})
 
 
 @pytest.mark.parametrize(
@@ -70,18 +70,18 @@ def test_what_no_column_can_hold_is_refused_by_name(value: Any) -> None:
 
 def test_what_gives_no_rows_is_refused() -> None:
     with pytest.raises(InvalidData, match="gives no rows"):
-        queried(Rows([]))
+        queried(Rows([]), {})
 
 
 def test_a_query_may_find_nothing() -> None:
-    found = queried(Rows(["x", "y"]))
+    found = queried(Rows(["x", "y"]), {})
 
     assert found.schema.names == ["x", "y"]
     assert sum(chunk.batch.num_rows for chunk in found.chunks()) == 0
 
 
 def test_later_rows_must_be_as_the_first_ones() -> None:
-    found = queried(Rows(["x", "y"], [(1, "a"), (2, None)], [("three", "b"), (4, "c")], [(5, "d"), (6, 7)]))
+    found = queried(Rows(["x", "y"], [(1, "a"), (2, None)], [("three", "b"), (4, "c")], [(5, "d"), (6, 7)]), {})
     chunks = list(found.chunks())
 
     rows = [
@@ -101,7 +101,7 @@ def test_later_rows_must_be_as_the_first_ones() -> None:
 
 
 def test_a_time_is_no_date() -> None:
-    found = queried(Rows(["x"], [(date(2026, 1, 2),)], [(datetime(2026, 1, 2, 3),)]))  # noqa: DTZ001
+    found = queried(Rows(["x"], [(date(2026, 1, 2),)], [(datetime(2026, 1, 2, 3),)]), {})  # noqa: DTZ001
 
     assert [damage.record for chunk in found.chunks() for damage in chunk.damaged] == [2]
 
@@ -110,3 +110,31 @@ def test_whole_numbers_beyond_64_bits_are_set_aside() -> None:
     found = of(1, 2**64, -(2**70), 2)
 
     assert [damage.value for chunk in found.chunks() for damage in chunk.damaged] == [2**64, -(2**70)]
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (datetime(2026, 1, 2, 3), datetime(2026, 1, 2, 3, tzinfo=EAST)),  # noqa: DTZ001
+        (datetime(2026, 1, 2, 3, tzinfo=EAST), datetime(2026, 1, 2, 3)),  # noqa: DTZ001
+        (time(3), time(3, tzinfo=EAST)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_no_zone_is_dropped_and_none_is_guessed(first: Any, later: Any, at_once: bool) -> None:
+    parts = [[(first,), (later,)]] if at_once else [[(first,)], [(later,)]]
+    damaged = [damage for chunk in queried(Rows(["x"], *parts), {}).chunks() for damage in chunk.damaged]
+
+    assert len(damaged) == 1
+    assert damaged[0].record in ({1, 2} if at_once else {2})
+
+
+def test_a_column_that_begins_with_nulls_may_be_given_its_type() -> None:
+    rows = Rows(["x", "y"], [(None, None)], [(Decimal("1.5"), 5)])
+    found = queried(rows, {"x": pa.decimal128(5, 2)})
+    chunks = list(found.chunks())
+
+    assert found.schema.types == [pa.decimal128(5, 2), pa.null()]
+    assert [(damage.record, damage.column) for chunk in chunks for damage in chunk.damaged] == [(2, "y")]
+    assert "types=" in chunks[0].damaged[0].rule
