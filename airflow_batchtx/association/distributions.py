@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pyarrow.compute as pc
 BARS, TEXTS = 50, 12
 # Different texts that are counted each; those that come later are counted together.
 COUNTED = 1000
+# Characters of a text that are kept; of a longer one its length too, and a digest that tells it from others.
+LONGEST = 200
 # Fine bins that are kept of numbers; when there are more, ten become one.
 _BINS = 4000
 # Digits behind the point that a value must be off the edge of a bin by, so that 0.29 is in the bin that begins with it.
@@ -210,7 +213,8 @@ class _Texts:
         self._rest = 0
 
     def add(self, column: Column) -> None:
-        for value, count in _counted(column):
+        for text, count in _counted(column):
+            value = _brief(text)
             if value in self._counts or len(self._counts) < COUNTED:
                 self._counts[value] += count
             else:
@@ -221,6 +225,12 @@ class _Texts:
         ordered: Sequence[tuple[str, int]] = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
         others = sum(count for _, count in ordered[TEXTS:]) + self._rest
         return Texts(most=tuple(ordered[:TEXTS]), others=others, different=None if self._rest else len(self._counts))
+
+
+def _brief(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}... ({len(text):,} characters, {sha256(text.encode()).hexdigest()[:8]})"
 
 
 def _counted(column: Column) -> Iterator[tuple[str, int]]:

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_batchtx.association.distributions import BARS, COUNTED, TEXTS, Distribution, Numbers, Spread, Texts
+from airflow_batchtx.association.distributions import (
+    BARS,
+    COUNTED,
+    LONGEST,
+    TEXTS,
+    Distribution,
+    Numbers,
+    Spread,
+    Texts,
+)
 
 
 def spread(*batches: Any, kind: pa.DataType | None = None) -> Distribution:
@@ -139,6 +148,15 @@ def test_too_many_texts_take_no_more_memory() -> None:
     found = texts([str(number) for number in range(COUNTED + 5)])
 
     assert (found.others, found.different) == (COUNTED + 5 - TEXTS, None)
+
+
+def test_long_texts_are_cut_and_told_apart_all_the_same() -> None:
+    alike = "x" * 100_000
+    found = texts([f"{alike}a", f"{alike}b", f"{alike}a"], ["x" * LONGEST])
+
+    assert [count for _, count in found.most] == [2, 1, 1]
+    assert found.different == 3
+    assert all(len(text) < LONGEST + 50 for text, _ in found.most)
 
 
 @pytest.mark.parametrize(
