@@ -321,10 +321,13 @@ def test_a_strange_object_in_the_quarantine_is_refused() -> None:
     assert fields(store, **TYPED, max_quarantined="100%") == ["output"]
 
 
-def test_where_nothing_is_left_that_is_an_error() -> None:
-    [problem] = problems(source(a__csv=b"x\none\n"), types={"x": "int64"}, max_quarantined="100%")
+def test_where_nothing_is_left_that_is_an_error_and_can_still_be_looked_at() -> None:
+    store = source(a__csv=b"x\none\n")
 
-    assert problem.rule == "holds no rows"
+    with pytest.raises(TooManyQuarantined, match="leaves nothing for the model: 1 of 1 rows"):
+        run(store, types={"x": "int64"}, max_quarantined="100%")
+
+    assert table(store, "quarantine")["value"].to_pylist() == ["one"]
 
 
 def test_what_cannot_be_read_on_is_an_error_whatever_is_allowed() -> None:
