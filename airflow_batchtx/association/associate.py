@@ -20,7 +20,7 @@ from airflow_batchtx.association.recorded import by_record, recorded
 from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.association.shares import Shared, share_uri
 from airflow_batchtx.association.writing import FAIL
-from airflow_batchtx.errors import TypeTooNarrow
+from airflow_batchtx.errors import StaleOutput, TypeTooNarrow
 from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
@@ -44,12 +44,12 @@ def associate(
     Objects that are one record each make parts of many rows.
 
     Every row stands beside its own answer: the pairs are proved by the job's record, or else by name and time, and by
-    count, before anything is published. Rows that have no place in the table lie in `_dead_letters/`, at most
-    `max_dead` of them; no row is lost: rows in are rows of the table and dead ones.
-    `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left, but the dead letters
-    after TooManyDeadLetters. Only what an earlier run says that it wrote is removed: whatever else stands in the way is
-    refused, and nothing is touched. The same rows and answers give the same bytes, in one process or several, by one
-    task or in shares. Memory does not grow with the data.
+    count, before anything is published; StaleOutput says that they have changed meanwhile. Rows that have no place in
+    the table lie in `_dead_letters/`, at most `max_dead` of them; no row is lost: rows in are rows of the table and
+    dead ones. `_SUCCESS` of an earlier run goes first, and its parts with it; after an error nothing is left, but the
+    dead letters after TooManyDeadLetters. Only what an earlier run says that it wrote is removed: whatever else stands
+    in the way is refused, and nothing is touched. The same rows and answers give the same bytes, in one process or
+    several, by one task or in shares. Memory does not grow with the data.
 
     `progress` is told after each input object. `opener` gives, each time it is asked, what opens the same store in
     another process; without it there is one process only.
@@ -66,6 +66,7 @@ def associate(
         publication.begin(store)
         with _writers(store, request, parted, opener) as spread:
             table = _table(request, work, *_written(request, parted, columns, spread, progress))
+        _refuse_changed(store, request, work)
         publication.publish(store, table)
     except BaseException as error:
         publication.give_up(store, error)
@@ -91,6 +92,12 @@ def _pairs(store: ObjectStore, request: AssociateRequest) -> tuple[Pair, ...]:
         return by_name(store, request.result, manifest)
     all_answered = request.on_missing == FAIL
     return by_record(store, request.result, record, manifest, all_answered=all_answered)
+
+
+def _refuse_changed(store: ObjectStore, request: AssociateRequest, work: str) -> None:
+    """Raise StaleOutput where something was written anew while it was read: rows may stand beside others' answers."""
+    if digest_of(store, request, _pairs(store, request)) != work:
+        raise StaleOutput(request.result.output, "or what it answers has changed while it was read; associate it again")
 
 
 def _addresses(request: AssociateRequest, count: int) -> Iterator[S3Uri]:

@@ -15,6 +15,7 @@ from airflow_batchtx.spec.manifest import PreparedManifest, Shard
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
+from airflow_batchtx.storage.stats import stats
 
 # How many objects an error names.
 MOST = 100
@@ -130,8 +131,11 @@ def _sources(store: ObjectStore, result: TransformResult) -> tuple[S3Uri, dict[S
         manifest = manifests.read(store.get(told))
     except InvalidManifest as error:
         raise AssociationError(result.input, error.detail) from error
-    stored = map(store.stat, manifest.sources)
-    return manifest.prefix, {one.uri: one for one in stored if one.size}
+    named_there = tuple(manifest.sources)
+    stored = dict(zip(named_there, stats(store, named_there), strict=True))
+    if gone := [uri for uri, one in stored.items() if one is None]:
+        raise AssociationError(result.input, f"names objects that are gone: {named(gone)}")
+    return manifest.prefix, {uri: one for uri, one in stored.items() if one and one.size}
 
 
 def refuse_missing(missing: Sequence[tuple[S3Uri, S3Uri]], total: int) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_batchtx.association.pairing import Pair, named, paired, refuse_missing
-from airflow_batchtx.errors import AssociationError, MalformedRecord, ObjectNotFound, OutputMissing, StaleOutput
+from airflow_batchtx.errors import AssociationError, MalformedRecord, OutputMissing, StaleOutput
 from airflow_batchtx.spec.intent import ObjectState
 from airflow_batchtx.spec.manifest import PreparedManifest, Shard
 from airflow_batchtx.spec.record import Answered, Record
 from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
+from airflow_batchtx.storage.stats import stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def by_record(
         f"is not the output that job {record.job_name} has on record for {{input}}: it was written anew since",
     )
     _refuse_stale(
-        [one.answered for one in wanted if _has_changed(store, one)],
+        _changed(store, wanted),
         f"answers {{input}} as job {record.job_name} read it: that has changed since, or is gone",
     )
     return tuple(_pair(one, found[one.target]) if one.target in there else _unanswered(one, record) for one in wanted)
@@ -110,15 +111,22 @@ def _looks_as(found: StoredObject, state: ObjectState | None) -> bool:
     return found.last_modified == (datetime.fromisoformat(state.modified) if state.modified else None)
 
 
-def _has_changed(store: ObjectStore, one: _Wanted) -> bool:
+def _changed(store: ObjectStore, wanted: Sequence[_Wanted]) -> list[Answered]:
+    """Give the inputs that are not what the job read: by sha256 where prepare tells it, else by ETag and size."""
+    looked_at = [one.source for one in wanted if not _is_hashed(one)]
+    found = dict(zip(looked_at, stats(store, looked_at), strict=True))
+    return [one.answered for one in wanted if not _is_same(one, found.get(one.source))]
+
+
+def _is_hashed(one: _Wanted) -> bool:
+    return one.shard is not None and one.answered.sha256 is not None
+
+
+def _is_same(one: _Wanted, found: StoredObject | None) -> bool:
     read = one.answered
-    if one.shard and read.sha256:
-        return one.shard.sha256 != read.sha256
-    try:
-        found = store.stat(one.source)
-    except ObjectNotFound:
-        return True
-    return (found.etag, found.size) != (read.etag, read.size)
+    if one.shard and _is_hashed(one):
+        return one.shard.sha256 == read.sha256
+    return found is not None and (found.etag, found.size) == (read.etag, read.size)
 
 
 def _unanswered(one: _Wanted, record: Record) -> Pair:

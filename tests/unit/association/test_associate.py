@@ -362,6 +362,29 @@ def test_times_within_one_second_are_not_told_apart() -> None:
     assert run(Scored(b"1\n2\n3\n", b"4\n5\n"), {"created": created}).rows == 5
 
 
+@pytest.mark.parametrize(
+    "key", ["out/part-00000.csv.out", "in/kept/part-00000.parquet", "in/manifest.json"], ids=["answers", "kept", "rows"]
+)
+def test_what_is_written_anew_while_it_is_read_makes_no_table(key: str) -> None:
+    class Meanwhile(Scored):
+        def writer(self, uri: S3Uri, **options: Any) -> Any:
+            if uri.name == "part-00001.parquet":
+                self.put(S3Uri("b", key), anew[key])
+            return super().writer(uri, **options)
+
+    store = Meanwhile(b"1\n2\n3\n", b"4\n5\n")
+    manifest = PreparedManifest.read(store.get(S3Uri("b", "in/manifest.json")))
+    anew = {
+        "out/part-00000.csv.out": b"7\n8\n9\n",
+        "in/kept/part-00000.parquet": whole(pa.table({"id": ["x", "y", "z"]})),
+        "in/manifest.json": replace(manifest, shards=manifest.shards[::-1]).to_json(),
+    }
+
+    with pytest.raises(StaleOutput, match="while it was read"):
+        run(store)
+    assert written(store) == []
+
+
 @pytest.mark.parametrize("changed", [{"rows": 6}, {"objects": 3}, {"input": "s3://b/in/"}])
 def test_an_input_that_was_prepared_anew_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(AssociationError, match="anew"):

@@ -199,6 +199,8 @@ def test_a_manifest_names_what_was_read() -> None:
     assert found["input_object"] == ["s3://b/raw/2.csv"] * 2 + ["s3://b/raw/x/1.csv"]
     with pytest.raises(AssociationError, match="JSON list"):
         table(InMemoryStore(objects | {"s3://b/m.json": b"{}"}), request)
+    with pytest.raises(AssociationError, match="are gone: s3"):
+        table(InMemoryStore({uri: body for uri, body in objects.items() if uri != "s3://b/raw/2.csv"}), request)
 
 
 def test_members_without_end_have_to_be_named() -> None:
