@@ -22,10 +22,11 @@ from airflow_batchtx.association.request import JSON as JSON_TEXT
 from airflow_batchtx.association.rows import CsvRows, JsonRows, KeptRows, NumberedRows, Rows
 from airflow_batchtx.association.side_by_side import Stream, as_many, beside
 from airflow_batchtx.errors import InvalidInput, Problem, refuse
+from airflow_batchtx.spec.arrow_names import KNOWN
 from airflow_batchtx.spec.enums import JoinSource
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
-from airflow_batchtx.storage.tables.arrow_types import KNOWN, type_named
+from airflow_batchtx.storage.tables.arrow_types import type_named
 
 Answers = CsvAnswers | JsonAnswers | RecordIoAnswers | WholeAnswers | JoinedCsv
 

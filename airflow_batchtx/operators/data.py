@@ -22,6 +22,11 @@ from airflow_batchtx.spec.share import Share
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+
+# Stands for an option of which each instance of a mapped task has its own.
+_LATER = "{{ later }}"
 
 
 def shares(count: int) -> list[str]:
@@ -169,6 +174,13 @@ class PrepareInputOperator(DataOperator):
         }
         self._keep(options)
         preparation.check(options)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Check what all instances of a mapped task have alike, when the DAG is parsed."""
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        preparation.check({name: given.get(name, _LATER) for name in preparation.OPTIONS})
+        return super().partial(**kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the shards, and return a PreparedInput as a dictionary."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_batchtx.errors import InvalidInput, Problem, refuse
 from airflow_batchtx.planning.sharding import ShardWishes
-from airflow_batchtx.spec import options
+from airflow_batchtx.spec import arrow_names, options
 from airflow_batchtx.spec.allowance import Allowance, allowance
 from airflow_batchtx.spec.media import media_type
 from airflow_batchtx.spec.options import Option, read_options
@@ -194,7 +194,7 @@ OPTIONS: Mapping[str, Option] = {
     "columns": Option(options.optional(options.names), "Give a list of columns, or None for all that are not kept."),
     "keep": Option(options.names, "Give a list of columns."),
     "rename": Option(options.texts, 'Give new names by old ones, such as {"Customer ID": "id"}.'),
-    "types": Option(options.texts, 'Give Arrow types by column, such as {"id": "int64"}.'),
+    "types": Option(arrow_names.types, 'Give Arrow types by column, such as {"id": "int64"}.'),
     "fill": Option(_scalars, 'Give a text, a number or a truth value by column, such as {"age": 0}.'),
     "required": Option(options.names, "Give a list of columns."),
     "max_quarantined": Option(allowance, 'Give a number of rows, or a part of them such as "0.1%".'),

@@ -16,10 +16,11 @@ from airflow_batchtx.preparation.forms import Form, form_of
 from airflow_batchtx.preparation.query import Queried, Query, queried
 from airflow_batchtx.preparation.readers import READERS, Stored
 from airflow_batchtx.preparation.request import COMPRESSIONS, DELIMITERS, FORMATS, PrepareRequest, is_folder
+from airflow_batchtx.spec.arrow_names import KNOWN
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
 from airflow_batchtx.storage.tables import csv_records, jsonl_records
-from airflow_batchtx.storage.tables.arrow_types import KNOWN, type_named
+from airflow_batchtx.storage.tables.arrow_types import type_named
 from airflow_batchtx.storage.tables.csv_records import Dialect
 
 # Objects whose heads are read at once.

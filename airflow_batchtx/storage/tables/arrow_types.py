@@ -11,10 +11,6 @@ import pyarrow.compute as pc
 
 _DECIMAL = re.compile(r"(decimal(?:32|64|128|256))\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
 _TIMESTAMP = re.compile(r"timestamp\[\s*(s|ms|us|ns)\s*,\s*tz=([^\]\s]+)\s*\]")
-KNOWN = (
-    "int8 to int64, uint8 to uint64, float, double, string, bool, date32, date64, time32[s], time64[us], "
-    "timestamp[us], timestamp[us, tz=UTC], decimal128(10, 2) and such"
-)
 
 
 def type_named(text: str) -> pa.DataType | None:

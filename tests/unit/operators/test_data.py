@@ -31,6 +31,13 @@ def test_everything_wrong_is_told_when_the_dag_is_parsed() -> None:
     assert {problem.field for problem in caught.value.problems} == {"result", "output", "format", "predictions"}
 
 
+def test_what_mapped_instances_have_alike_is_checked_when_the_dag_is_parsed() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        PrepareInputOperator.partial(task_id="p", output="b", min_shards=0, types={"id": "int65"}, fill=None)
+
+    assert {problem.field for problem in caught.value.problems} == {"output", "min_shards", "types"}
+
+
 def test_templates_are_rendered_wherever_they_stand(dag: DAG) -> None:
     task = PrepareInputOperator(
         task_id="p",

@@ -246,11 +246,14 @@ def test_everything_wrong_with_the_objects_is_told_at_once() -> None:
 def test_everything_that_cannot_be_read_is_told_at_once() -> None:
     store = in_source(a__csv=b"\x1f\x8b..", b__parquet=b"no", c__doc=b"?", d__csv=b"\n")
     found = problems(
-        store, source=["s3://b/src/", "s3://b/none.csv", "s3://nowhere/x/"], types={"id": "int"}, keep=["id"]
+        store,
+        source=["s3://b/src/", "s3://b/none.csv", "s3://nowhere/x/"],
+        types={"id": "decimal128(99, 2)"},
+        keep=["id"],
     )
 
     assert [problem.value for problem in found] == [
-        "int",
+        "decimal128(99, 2)",
         "s3://b/none.csv",
         "s3://nowhere/x/",
         "s3://b/src/a.csv",

@@ -174,7 +174,7 @@ def test_columns_are_renamed_before_all_else() -> None:
         ({"rename": {"x": "id"}}, ["a.csv"]),
         ({"types": {"none": "int64"}, "columns": None}, ["types"]),
         ({"fill": {"x": "one"}, "types": {"x": "int64"}}, ["fill['x']"]),
-        ({"types": {"x": "int"}}, ["types['x']"]),
+        ({"types": {"x": "timestamp[us, tz=Mars]"}}, ["types['x']"]),
     ],
 )
 def test_columns_that_cannot_be_are_named(options: dict[str, Any], expected: list[str]) -> None:
@@ -463,7 +463,7 @@ def test_rows_of_a_query_are_set_aside() -> None:
         (Rows(["x", "x"], [(1, 2)]), {}, "sql"),
         (Rows(["x"], [(b"1",)]), {}, "sql, column 'x'"),
         (Rows(["x"], [(1,)]), {"keep": ["id"]}, "sql"),
-        (Rows(["x"], [(1,)]), {"types": {"x": "int"}}, "types['x']"),
+        (Rows(["x"], [(1,)]), {"types": {"x": "decimal128(99, 2)"}}, "types['x']"),
     ],
 )
 def test_a_query_that_gives_something_else_is_named(rows: Rows, options: dict[str, Any], field: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from airflow_batchtx.spec.arrow_names import is_name
 from airflow_batchtx.storage.tables.arrow_types import type_named
 
 
@@ -25,6 +26,7 @@ from airflow_batchtx.storage.tables.arrow_types import type_named
 )
 def test_a_type_is_known_by_what_arrow_prints(kind: pa.DataType) -> None:
     assert type_named(str(kind)) == kind
+    assert is_name(str(kind))
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,16 @@ def test_other_spellings(text: str, kind: pa.DataType) -> None:
 )
 def test_what_is_no_type_of_ours(text: str) -> None:
     assert type_named(text) is None
+
+
+@pytest.mark.parametrize("size", ["", "1", "2", "4", "8", "16", "32", "64", "128", "[s]", "[us]", "32[day]", "64[ns]"])
+@pytest.mark.parametrize(
+    "stem",
+    ["null", "bool", "boolean", "i", "u", "f", "int", "uint", "float", "halffloat", "double", "string", "str", "utf8",
+     "binary", "large_string", "string_view", "binary_view", "date", "time", "timestamp", "duration", "decimal",
+     "list"],
+)  # fmt: skip
+def test_a_name_is_one_without_arrow_as_well(stem: str, size: str) -> None:
+    text = f"{stem}{size}"
+
+    assert is_name(text) == (type_named(text) is not None)
