@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from airflow_batchtx.errors import AssociationError, InvalidManifest, MalformedRecord, OutputMissing, StaleOutput
@@ -19,6 +19,8 @@ from airflow_batchtx.storage.stats import stats
 
 # How many objects an error names.
 MOST = 100
+# How far the clocks of S3 and of SageMaker may be apart.
+APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,17 @@ def by_name(store: ObjectStore, result: TransformResult, manifest: PreparedManif
     """Give every input object with its output, in the order of the input.
 
     OutputMissing names all inputs without one; StaleOutput an output that is older than its input or than the job, by
-    S3's own clock: an earlier job wrote it.
+    S3's own clock, or newer than the job's end: another job wrote it.
     """
     expected = tuple(_listed(store, result) if manifest is None else _shards(store, result, manifest))
     wanted = {one.target for one in expected}
     folder = S3Uri.parse(result.output).as_folder()
     found = {stored.uri: stored for stored in store.objects(folder) if stored.uri in wanted}
     refuse_missing([(one.source, one.target) for one in expected if one.target not in found], len(expected))
-    created = datetime.fromisoformat(result.created).replace(microsecond=0) if result.created else None
+    created, ended = _second(result.created), _second(result.ended)
     for one in expected:
         _refuse_stale(one, found[one.target], created)
+        _refuse_late(found[one.target], ended)
     return tuple(paired(one.source, found[one.target], one.shard) for one in expected)
 
 
@@ -149,6 +152,16 @@ def named(uris: Iterable[object]) -> str:
     """List the first of some objects, for people."""
     found = [str(uri) for uri in islice(uris, MOST + 1)]
     return ", ".join(found[:MOST]) + ", ..." * (len(found) > MOST)
+
+
+def _second(moment: str | None) -> datetime | None:
+    return datetime.fromisoformat(moment).replace(microsecond=0) if moment else None
+
+
+def _refuse_late(answers: StoredObject, ended: datetime | None) -> None:
+    if answers.last_modified and ended and answers.last_modified > ended + APART:
+        detail = f"was written anew since the job ended at {ended.isoformat()}: another one may have done it"
+        raise StaleOutput(str(answers.uri), detail)
 
 
 def _refuse_stale(one: _Expected, answers: StoredObject, created: datetime | None) -> None:

@@ -356,6 +356,15 @@ def test_an_output_of_an_earlier_job_is_refused(moved: dict[str, int], stale: bo
         run(store)
 
 
+@pytest.mark.parametrize(("seconds", "late"), [(3660, False), (3661, True)])
+def test_an_output_of_a_later_job_is_refused(seconds: int, late: bool) -> None:
+    store = Scored(b"1\n2\n3\n", b"4\n5\n")
+    store.moved = {"out/part-00001.csv.out": seconds}
+
+    with pytest.raises(StaleOutput, match="anew since the job ended") if late else contextlib.nullcontext():
+        run(store, {"ended": (NOON + timedelta(hours=1)).isoformat()})
+
+
 def test_times_within_one_second_are_not_told_apart() -> None:
     created = (NOON + timedelta(milliseconds=900)).isoformat()
 

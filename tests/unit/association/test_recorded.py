@@ -58,6 +58,7 @@ class Lake:
     def __init__(self, rows: Sequence[str] = ROWS, objects: Mapping[str, bytes] | None = None, **world: Any) -> None:
         self.world = World(objects or {"s3://b/src/a.csv": table_of(rows)}, **world)
         self.world.batch = Echo(self.store, self.world.life, self.world.reason)
+        self.world.batch.clock = lambda: self.world.now
         self.store.now = datetime.fromtimestamp(self.world.now + 1, timezone.utc)
         self.request = wire.copied(REQUEST)
 
