@@ -101,6 +101,10 @@ def _read(store: ObjectStore, plan: Plan, table: Table, aside: Quarantine) -> It
         yield from READERS[table.format].chunks(store, table.how, schema, aside.most)
     except MalformedRecord as error:
         raise InvalidData("prepare", (Problem("source", table.name, error.detail, _MEND),)) from error
+    if store.stat(table.stored.uri).etag != table.stored.etag:
+        # Damaged objects are read twice: rows may be those of two versions.
+        rule, remedy = "has changed since it was listed", "Prepare it again."
+        raise InvalidData("prepare", (Problem("source", table.name, rule, remedy),))
 
 
 def _prepared(chunk: Chunk, plan: Plan, source: str, about: Sequence[Column], aside: Quarantine) -> Rows | None:

@@ -353,6 +353,29 @@ def test_a_quote_that_is_not_closed_takes_no_records_in(body: bytes) -> None:
     assert "whose quote is not closed" in problem.rule
 
 
+class Restless(InMemoryStore):
+    """A store in which the source is written anew when it is opened for the second, or the third time."""
+
+    opened, change_at = 0, 2
+
+    def reader(self, uri: S3Uri) -> Any:
+        if uri.key.startswith("src/"):
+            self.opened += 1
+            if self.opened == self.change_at:
+                self.put(uri, b"id,x\n7,new\n8,new\n")
+        return super().reader(uri)
+
+
+@pytest.mark.parametrize("change_at", [2, 3])
+def test_rows_are_never_those_of_two_versions(change_at: int) -> None:
+    store = Restless({"s3://b/src/a.csv": b"id,x\n1,old\n2\n3,old\n"})
+    store.change_at = change_at
+
+    [problem] = problems(store, max_quarantined="50%")
+
+    assert (problem.value, problem.rule) == ("s3://b/src/a.csv", "has changed since it was listed")
+
+
 def test_quotes_within_cells_are_no_mistake() -> None:
     store = source(a__csv=b'id,x\n1,5" pipe\n2,"a ""b"",\nc"\n3,""\n', b__csv=b"id,x")
     assert run(store, keep=["x"]).rows == 3
