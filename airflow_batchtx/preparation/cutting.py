@@ -47,14 +47,25 @@ def numbered(parts: Iterable[Rows], total: int, sharding: Sharding, write: Write
 
 
 def _by_share(parts: Iterable[Rows], total: int, shares: int) -> Iterator[tuple[bool, Rows]]:
-    """Cut where the source passes from one of so many equal shares to the next."""
+    """Cut where the source passes from one of so many equal shares to the next, and behind that after a row at least.
+
+    Where one row is larger than a share, the shares that it takes up are of the rows behind it.
+    """
+    due: deque[int] = deque()
+    seen = last = 0
     for part in parts:
         size = part.end - part.begin
         # In units of a byte by the number of shares, so that nothing is rounded before the row is found.
         borders = (total * number - part.begin * shares for number in range(1, shares))
-        cuts = [len(part) * border // (size * shares) for border in borders if 0 <= border < size * shares]
+        due += (seen + len(part) * border // (size * shares) for border in borders if 0 <= border < size * shares)
+        cuts = []
+        while due and (cut := max(due[0], last + 1)) < seen + len(part):
+            due.popleft()
+            cuts.append(cut - seen)
+            last = cut
         for start, stop in zip([0, *cuts], [*cuts, len(part)], strict=True):
             yield start in cuts, part.slice(start, stop)
+        seen += len(part)
 
 
 def _by_rows(cuts: Cuts, most: int | None) -> Iterator[tuple[bool, Rows]]:

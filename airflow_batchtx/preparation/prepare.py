@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
@@ -16,6 +16,7 @@ from airflow_batchtx.errors import (
     TooManyQuarantined,
     refuse,
 )
+from airflow_batchtx.planning.sharding import Sharding
 from airflow_batchtx.preparation import objects, quarantine
 from airflow_batchtx.preparation.cutting import numbered
 from airflow_batchtx.preparation.query import Query
@@ -25,7 +26,7 @@ from airflow_batchtx.preparation.shards import write_shards
 from airflow_batchtx.preparation.sizing import sized
 from airflow_batchtx.preparation.source import Plan, plan
 from airflow_batchtx.spec.enums import AssembleWith, SplitType
-from airflow_batchtx.spec.manifest import PreparedManifest, SourceObject
+from airflow_batchtx.spec.manifest import PreparedManifest, Shard, SourceObject
 from airflow_batchtx.spec.prepared import PreparedInput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
@@ -133,6 +134,9 @@ def _cut(store: ObjectStore, planned: Plan, progress: Progress | None) -> Prepar
             log.info("%s", reason)
         shards = tuple(write_shards(store, request, planned.kept, numbered(parts, total, cuts, write)))
     aside.judge(sum(shard.rows for shard in shards))
+    fewer = tuple(_fewer(shards, cuts))
+    for reason in fewer:
+        log.warning("%s", reason)
     if aside.rows:
         log.warning("%d rows cannot be prepared, and are set aside below %s", aside.rows, request.quarantine)
     return PreparedManifest(
@@ -146,10 +150,15 @@ def _cut(store: ObjectStore, planned: Plan, progress: Progress | None) -> Prepar
             for table in planned.tables
         ),
         shards=shards,
-        why=cuts.reasons,
+        why=(*cuts.reasons, *fewer),
         quarantined=aside.rows,
         quarantine=tuple(map(str, aside.places)),
     )
+
+
+def _fewer(shards: Sequence[Shard], cuts: Sharding) -> Iterator[str]:
+    if len(shards) < min(cuts.min_shards, sum(shard.rows for shard in shards)):
+        yield f"But there are {len(shards)}: the last rows of the source are so large that its shares hold none."
 
 
 def _prepared(request: PrepareRequest, manifest: PreparedManifest) -> PreparedInput:

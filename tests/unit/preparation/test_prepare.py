@@ -473,3 +473,13 @@ def test_the_manifest_is_for_people_too() -> None:
     run(store)
 
     assert json.loads(store.get(S3Uri("b", "in/manifest.json")))["rows"] == 2
+
+
+def test_a_row_that_is_larger_than_a_share_leaves_its_shares_to_the_rows_behind_it() -> None:
+    large, small = b"x\n" + b"y" * 1000 + b"\n", b"x\n" + b"z\n" * 9
+    first = in_source(a__csv=large, b__csv=small)
+    last = in_source(a__csv=small, b__csv=large)
+
+    assert run(first, min_shards=4).shards == 4
+    assert run(last, min_shards=4).shards == 2
+    assert "But there are 2" in PreparedManifest.read(last.get(S3Uri("b", "in/manifest.json"))).why[-1]
