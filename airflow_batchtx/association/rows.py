@@ -28,12 +28,15 @@ BATCH_ROWS = 65_536
 _UNPREPARED: Any = [("input_object", pa.string()), ("record", pa.int64())]
 UNPREPARED = pa.schema(_UNPREPARED)
 NOTHING = pa.schema([])
+# Arrow cannot take single rows of what is only viewed.
+_VIEWED: Mapping[pa.DataType, pa.DataType] = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
 
 
 def kept_schema(store: ObjectStore, uri: S3Uri) -> pa.Schema:
-    """Read which columns were kept; AssociationError if that cannot be read."""
+    """Read which columns were kept, views of text or bytes as such; AssociationError if that cannot be read."""
     try:
-        return parquet.schema_of(store, store.stat(uri))
+        kept = parquet.schema_of(store, store.stat(uri))
+        return pa.schema([field.with_type(_VIEWED.get(field.type, field.type)) for field in kept])
     except MalformedRecord as error:
         raise AssociationError(str(uri), f"{error.detail}; prepare the input anew") from error
 
@@ -79,7 +82,7 @@ class KeptRows:
                 if (count := parquet.row_count(file)) != pair.rows:
                     detail = f"has {count} rows of kept columns, where {pair.rows} were prepared"
                     raise AssociationError(str(pair.kept), detail)
-                yield from parquet.batches(file, self.schema.names)
+                yield from map(self._held, parquet.batches(file, self.schema.names))
             except MalformedRecord as error:
                 raise AssociationError(str(pair.kept), f"{error.detail}; prepare the input anew") from error
 
@@ -90,7 +93,10 @@ class KeptRows:
             raise AssociationError(str(uri), f"is no Parquet: {error}; prepare the input anew") from error
         if place >= table.num_rows:
             raise AssociationError(str(uri), f"has {table.num_rows} rows of kept columns, and no row {place}")
-        return table.slice(place, 1).combine_chunks().to_batches()[0].select(self.schema.names)
+        return self._held(table.slice(place, 1).combine_chunks().to_batches()[0].select(self.schema.names))
+
+    def _held(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch if batch.schema.types == self.schema.types else batch.cast(self.schema)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,17 @@ def test_values_of_another_type_than_asked_for_are_dead_where_some_may_be() -> N
     assert (manifest.rows, manifest.dead_rows, [part.rows for part in manifest.dead_letters]) == (3, 2, [1, 1])
 
 
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()], ids=str)
+def test_kept_views_of_text_can_be_taken_apart(kind: pa.DataType) -> None:
+    """Arrow takes no single rows of them."""
+    kept = [pa.table({"id": pa.array(["a", "b", "c"], pa.string()).cast(kind)})]
+    job = Scored(INPUTS[:1], [b"1\nhigh\n3\n"], kept)
+    job.associate(predictions={"score": "double"}, max_dead=1)
+
+    assert len(job.rows()) == 2
+    assert [row["id"] for row in job.dead()] in (["b"], [b"b"])
+
+
 def test_none_may_be_dead_unless_it_is_said() -> None:
     job = Scored(INPUTS, [b"1\nhigh\n3\n", b"4\n5\n"], KEPT)
 
