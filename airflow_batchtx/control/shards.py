@@ -74,5 +74,5 @@ def _lost(shards: Mapping[S3Uri, Shard], there: Mapping[S3Uri, StoredObject]) ->
     for uri, shard in sorted(shards.items()):
         if uri not in there:
             yield Problem("shard", str(uri), "is gone", _AGAIN)
-        elif shard.etag is not None and shard.etag != there[uri].etag:
+        elif there[uri].size != shard.bytes or there[uri].etag != (shard.etag or there[uri].etag):
             yield Problem("shard", str(uri), "has changed since it was prepared", _AGAIN)

@@ -139,14 +139,12 @@ class TestPreparedShards:
             "s3://b/prepared/shards/a", "s3://b/prepared/shards/c",
         ]  # fmt: skip
 
-    def test_without_rows_are_told_apart(self) -> None:
+    def test_that_were_written_anew_are_named(self) -> None:
         store = Counting(["prepared/shards/a", "prepared/shards/b"])
-        store.put(S3Uri("b", "prepared/shards/b"), b"")
+        store.put(S3Uri("b", "prepared/shards/b"), b"other rows")
 
-        found = self.inputs(store, self.prepared(store, "a", "b"))
-
-        assert (names(found), found.empty) == (["prepared/shards/a"], (S3Uri("b", "prepared/shards/b"),))
-        assert not found.exact
+        with pytest.raises(InvalidJob, match="has changed since it was prepared"):
+            self.inputs(store, self.prepared(store, "a", "b"))
 
     def test_are_not_guessed_where_the_manifest_is_none(self) -> None:
         store = Counting(["prepared/shards/a"])
