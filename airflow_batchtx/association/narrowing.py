@@ -103,10 +103,11 @@ def _doubles(column: Any) -> Any:
 
 def _are_no_numbers(texts: Any, numbers: Any) -> bool:
     """Find codes such as 007, and whole numbers that a double would round."""
-    whole = texts.filter(pc.ascii_is_decimal(texts))
-    if pc.any(pc.match_substring_regex(whole, "^0[0-9]")).as_py():
+    whole = pc.ascii_is_decimal(texts)
+    if pc.any(whole).as_py() and pc.any(pc.match_substring_regex(texts.filter(whole), "^0[0-9]")).as_py():
         return True
-    if (largest := pc.max(pc.abs(numbers)).as_py()) is None or largest < _EXACT:
+    bounds: Any = pc.min_max(numbers).as_py()
+    if bounds["min"] is None or max(-bounds["min"], bounds["max"]) < _EXACT:
         return False
     large = pc.greater_equal(pc.abs(numbers), pa.scalar(_EXACT))
     return bool(pc.any(pc.match_substring_regex(texts.filter(large), _DIGITS)).as_py())
