@@ -99,9 +99,10 @@ class Quarantine:
     def judge(self, prepared: int) -> None:
         """Raise TooManyQuarantined, which names the first, if there are too many beside so many rows of the shards."""
         rows = self.rows + prepared
-        if not self.rows or (prepared and self._allowed.allows(self.rows, rows)):
+        is_allowed = self._allowed.allows(self.rows, rows)
+        if not self.rows or (prepared and is_allowed):
             return
-        what = "is exceeded" if prepared else "leaves nothing for the model"
+        what = "leaves nothing for the model" if is_allowed else "is exceeded"
         rule = f"{what}: {self.rows} of {rows} rows read cannot be prepared; they are in {self._place}"
         remedy = "Look at them, then mend the data or allow for more."
         problem = Problem("max_quarantined", str(self._allowed), rule, remedy)
