@@ -16,7 +16,7 @@ from airflow_batchtx.control.drafting import heads, inputs_of
 from airflow_batchtx.control.pace import Wanted, pace_of
 from airflow_batchtx.control.prices import price_table
 from airflow_batchtx.control.services import Services
-from airflow_batchtx.errors import InvalidInput, Problem
+from airflow_batchtx.errors import InvalidInput, InvalidJob, Problem, refuse
 from airflow_batchtx.planning.proposal import Expected, Load, Pace, Proposal, Question, proposed
 from airflow_batchtx.planning.sampling import longest_line
 from airflow_batchtx.planning.settings import MIB
@@ -28,6 +28,7 @@ from airflow_batchtx.spec.enums import CompressionType, SplitType
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prepared import settled
+from airflow_batchtx.spec.validation import problems
 
 # A table is only looked at: nothing is written there.
 _NOWHERE = "s3://batchtx-plan-writes-nothing/"
@@ -71,7 +72,8 @@ class Thought:
     prices: str | None
 
     def proposal(self) -> Found:
-        """Look at the input, at former jobs and at prices, and think the job through."""
+        """Look at the input, at former jobs and at prices, and think the job through; InvalidJob for no job at all."""
+        refuse(InvalidJob, "plan", [problem for problem in problems(self.request) if problem.value is not None])
         table = PrepareRequest.read({**self._as_the_job_is, **self.table, "output": _NOWHERE}) if self.table else None
         found = self._of_request() if table is None else self._of_table(table)
         pace, no_pace = self._pace

@@ -72,7 +72,7 @@ def _pace(services: Services, described: Described, control_prefix: str | None) 
     created, started, ended = (
         described.get(name) for name in ("CreationTime", "TransformStartTime", "TransformEndTime")
     )
-    if not sizes or created is None or started is None or ended is None or ended <= started:
+    if not any(sizes) or created is None or started is None or ended is None or ended <= started:
         return None
     seconds, count = (ended - started).total_seconds(), values["instance_count"]
     share = Load(total=sum(sizes), objects=sizes).busiest(count)

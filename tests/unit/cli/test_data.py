@@ -13,7 +13,7 @@ from click.testing import Result
 from rich.console import Console
 
 from airflow_batchtx.cli.progress import bar
-from airflow_batchtx.errors import BatchTransformError, InvalidInput
+from airflow_batchtx.errors import BatchTransformError, InvalidInput, InvalidJob
 from airflow_batchtx.planning.settings import MIB
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.uri import S3Uri
@@ -266,6 +266,13 @@ def test_a_plan_without_a_request(world: World) -> None:
 
     assert found["members"] == {"instance_count": 1, "max_payload_in_mb": 6, "max_concurrent_transforms": 4}
     assert "--model-name" in found["expected"]["why_time"]
+
+
+def test_a_request_that_can_be_no_jobs_is_refused(tmp_path: Path) -> None:
+    request = written(tmp_path, lines(instance_count=0))
+
+    with pytest.raises(InvalidJob, match="instance_count"):
+        ran(big(600), "plan", request)
 
 
 def test_objects_that_are_sent_whole(tmp_path: Path) -> None:

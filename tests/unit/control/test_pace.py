@@ -75,6 +75,15 @@ def test_an_input_that_is_gone_tells_nothing(world: World) -> None:
     assert pace(world) is None
 
 
+def test_an_input_of_nothing_tells_nothing(world: World) -> None:
+    world.now = world.store.BEGINNING.timestamp() + 60
+    world.batch.add("theirs", ("Completed",))
+    for found in world.store.objects(S3Uri("b", "in/")):
+        world.put(str(found.uri), b"")
+
+    assert pace(world) is None
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
