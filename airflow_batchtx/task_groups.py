@@ -31,7 +31,7 @@ Options = Mapping[str, Any]
 
 def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
     *,
-    source: Text | Sequence[str],
+    source: Text | Sequence[str] | None = None,
     job: TransformJob | Mapping[str, Any],
     output: Text,
     keep: Sequence[str] | Reference = (),
@@ -45,6 +45,8 @@ def scoring(  # noqa: PLR0913 - the options of three tasks, by name only
     associate: Options | None = None,
 ) -> TaskGroup:
     """Score the tables at `source`, and write them with their `keep` columns and predictions to `output`.
+
+    The rows of a query take the place of tables by `prepare={"sql": "SELECT ...", "sql_conn_id": "warehouse"}`.
 
     Gives a group of three tasks: `prepare`, `transform` and `associate`. A job reads its input from where prepare
     writes it, so the job's own `input` says where that is: the prefix of the shards. They are of the job's content
@@ -172,9 +174,9 @@ def _not_in_parts(source: Any, associate: Options, *, mapped: bool, shares: int)
     if mapped and not isinstance(source, list | tuple | Mapping | Reference):
         remedy = "Give a list of sources, or the output of a task that returns one."
         yield Problem("source", source, "is one source, of which there is a prepare task for each", remedy)
-    if shares < 1:
+    if not isinstance(shares, int) or shares < 1:
         yield Problem("shares", shares, "must be a whole number, at least 1", "Give the number of associate tasks.")
-    if shares > 1 and not isinstance(associate.get("predictions"), Mapping | Reference):
+    elif shares > 1 and not isinstance(associate.get("predictions"), Mapping | Reference):
         remedy = 'Give associate={"predictions": {"score": "double"}}.'
         yield Problem("predictions", associate.get("predictions"), "must have types where several tasks write", remedy)
 

@@ -180,6 +180,12 @@ def test_associate_in_shares() -> None:
     assert associate.upstream_task_ids == {"scoring.transform"}
 
 
+def test_rows_may_be_those_of_a_query() -> None:
+    query = {"sql": "SELECT id, x FROM customers ORDER BY id", "sql_conn_id": "warehouse"}
+
+    assert tasks(source=None, prepare=query)["scoring.prepare"].sql == query["sql"]
+
+
 def test_what_another_task_returns_may_be_mapped_over() -> None:
     source = Source(task_id="elsewhere").output
 
@@ -191,6 +197,7 @@ def test_what_another_task_returns_may_be_mapped_over() -> None:
     [
         ({"mapped": True}, ["source"]),
         ({"shares": 0}, ["shares"]),
+        ({"shares": "3"}, ["shares"]),
         ({"shares": 2}, ["predictions"]),
         ({"shares": 2, "associate": {"predictions": ["score"]}}, ["predictions"]),
         ({"mapped": True, "shares": 2}, ["source", "predictions"]),
