@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
@@ -35,8 +36,8 @@ _BYTES = "latin-1"
 _END = "\r\n"
 # Bytes parsed at once, and by that the longest record.
 BLOCK = 2 * 1024 * 1024
-# Bytes read to see what an object begins with.
-PEEK = 64
+# Bytes read to see what an object begins with, and those that most first records are within: there may be many objects.
+PEEK, HEAD = 64, 64 * 1024
 MAGIC = {
     b"PAR1": "Parquet",
     **{magic: name for name, magic in compressed.MAGIC.items()},
@@ -91,19 +92,29 @@ def batches(
 def head(store: ObjectStore, uri: S3Uri, dialect: Dialect = COMMAS, compression: str | None = None) -> tuple[str, ...]:
     """Give the cells of an object's first record, none of an empty object; MalformedRecord if it is no CSV."""
     with compressed.opened(store, uri, compression) as source:
-        data = source.read(BLOCK)
+        data = source.read(HEAD)
+        # What is wrong behind the first record is told when it is read, by its place.
+        if len(data) == HEAD and b"\0" not in data and len(_first(data, dialect)) < _ENOUGH:
+            data += source.read(BLOCK - HEAD)
     if (found := next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)) or b"\0" in data:
         raise MalformedRecord(f"is no CSV but {found or 'binary'}")
-    quoting: Any = csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL
     try:
-        # What is wrong behind the first record is told when it is read, by its place.
-        text = data.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
-        file = io.StringIO(text, newline="")
-        records = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote, quoting=quoting)
-        cells = next((record for record in records if record), [])
+        cells = next(iter(_first(data, dialect)), [])
         return tuple(cell.encode(errors="surrogateescape").decode() for cell in cells)
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedRecord(f"is no CSV: {error}") from error
+
+
+# The first record is whole where another one begins.
+_ENOUGH = 2
+
+
+def _first(data: bytes, dialect: Dialect) -> list[list[str]]:
+    """Read the first records, bytes that are no UTF-8 as surrogates."""
+    quoting: Any = csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL
+    file = io.StringIO(data.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape"), newline="")
+    records = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote, quoting=quoting)
+    return list(islice(filter(None, records), _ENOUGH))
 
 
 # ------------------------------------------------------------------------------------------------- whole objects

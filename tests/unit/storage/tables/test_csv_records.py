@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -210,6 +212,29 @@ def test_a_dialect_is_read(name: str) -> None:
 
     assert head(store(body), URI, dialect) == ("a", "b")
     assert (row["a"], row["b"]) == EXPECTED[name]
+
+
+class Metered(InMemoryStore):
+    """A store that knows how many bytes of an object were read."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__({str(URI): body})
+
+    @contextmanager
+    def reader(self, uri: S3Uri) -> Iterator[Any]:
+        with super().reader(uri) as source:
+            yield source
+            self.read = source.tell()
+
+
+@pytest.mark.parametrize(("names", "most"), [(2, 64 * 1024), (20_000, 2 * 1024 * 1024)])
+def test_no_more_is_read_for_a_head_than_it_takes(names: int, most: int) -> None:
+    expected = tuple(f'x"{number}' for number in range(names))
+    header = ",".join('"{}"'.format(name.replace('"', '""')) for name in expected)
+    table = Metered(f"{header}\n".encode() + b"1,2\n" * 1_000_000)
+
+    assert head(table, URI) == expected
+    assert table.read <= most
 
 
 def test_the_head_may_be_compressed() -> None:
