@@ -287,6 +287,14 @@ class AssociateOutputOperator(DataOperator):
         self._apart = self._apart or share is not None
         association.check(options)
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Check what all instances of a mapped task have alike, when the DAG is parsed."""
+        given = {name: kwargs[name] for name in association.OPTIONS if kwargs.get(name) is not None}
+        ways = [way for way in association.WAYS if given.keys() & set(way)] or association.WAYS[:1]
+        association.check({name: _LATER for way in ways for name in way} | given)
+        return super().partial(**kwargs)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the table, and return an AssociatedOutput as a dictionary."""
         # A DAG is parsed without any data library.

@@ -37,6 +37,18 @@ def test_what_mapped_instances_have_alike_is_checked_when_the_dag_is_parsed() ->
 
     assert {problem.field for problem in caught.value.problems} == {"output", "min_shards", "types"}
 
+    with pytest.raises(InvalidInput) as caught:
+        AssociateOutputOperator.partial(task_id="a", input="b", format="xls", max_dead=-1, result=None)
+
+    assert {problem.field for problem in caught.value.problems} == {"input", "format", "max_dead"}
+
+
+@pytest.mark.parametrize("alike", [{}, {"input": "s3://b/in/"}, {"job_name": "job-1"}, {"share": "1/2"}])
+def test_what_only_mapped_instances_know_is_no_problem_of_a_dag(dag: DAG, alike: dict[str, Any]) -> None:
+    mapped = AssociateOutputOperator.partial(task_id="a", dag=dag, **alike).expand(output=["s3://b/1/", "s3://b/2/"])
+
+    assert mapped.task_id == "a"
+
 
 def test_templates_are_rendered_wherever_they_stand(dag: DAG) -> None:
     task = PrepareInputOperator(
