@@ -120,6 +120,9 @@ def _exactly(cells: Any, kind: pa.DataType) -> Any:
     """Cast cells; ArrowInvalid where Arrow would drop a zone, a time of day, digits or a magnitude without a word."""
     if _loses_zone(cells.type, kind):
         raise pa.ArrowInvalid("has a zone, and the other type has none, or the other way round")
+    if pa.types.is_integer(cells.type) and pa.types.is_decimal(kind):
+        # Arrow wants room for every number of the type, not for those that are there.
+        cells = cells.cast(pa.decimal256(76, max(kind.scale, 0)))
     found = cells.cast(kind)
     if any(was(cells.type) and becomes(kind) for was, becomes in _LOSSY) and not found.cast(cells.type).equals(cells):
         raise pa.ArrowInvalid("is not the same in the other type")

@@ -63,6 +63,10 @@ def test_text_becomes_a_type_without_a_loss_or_is_refused(text: str, kind: pa.Da
         (pa.array([1.5]), pa.int64(), None),
         (pa.array([Decimal("1.50")]), pa.decimal128(20, 4), Decimal("1.5000")),
         (pa.array([Decimal("1.55")]), pa.decimal128(20, 1), None),
+        (pa.array([99_999_999]), pa.decimal128(10, 2), Decimal("99999999.00")),
+        (pa.array([100_000_000]), pa.decimal128(10, 2), None),
+        (pa.array([2**64 - 1], pa.uint64()), pa.decimal128(20, 0), Decimal(2**64 - 1)),
+        (pa.array([1_500]), pa.decimal128(5, -3), None),
         (pa.array([1_000_001], pa.timestamp("us")), pa.timestamp("s"), None),
         (pa.array([b"\xff"]), pa.string(), None),
         (pa.array([datetime(2026, 1, 2)]), pa.date32(), date(2026, 1, 2)),  # noqa: DTZ001
