@@ -230,6 +230,7 @@ def _salvaged(
 
 
 def _misquoted(text: BinaryIO, dialect: Dialect) -> tuple[Damage, ...]:
+    text.seek(0)
     if dialect.quote is None or (found := quotes.never_closed(text, dialect.quote, dialect.delimiter)) is None:
         return ()
     rule = "is a cell whose quote is not closed, so that records behind it would be lost"

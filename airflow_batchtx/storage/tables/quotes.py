@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from typing import BinaryIO, Protocol
 
-# Bytes of a cell that are shown.
-SHOWN = 64
+# Bytes of a cell that are shown, those read at once, and those from which on a cell is never closed: none is as long.
+SHOWN, WINDOW, LONGEST = 64, 4 * 1024 * 1024, 16 * 1024 * 1024
 
 
 class Source(Protocol):
@@ -42,17 +41,23 @@ class Ended:
         return data
 
 
-def never_closed(text: BinaryIO, quote: str, delimiter: str) -> bytes | None:
-    """Give the beginning of the first cell that takes in others: to the end of the text, or up to one's own quote.
-
-    `text` is a file of its own, and not empty.
-    """
+def never_closed(text: BinaryIO, quote: str, delimiter: str, window: int = WINDOW) -> bytes | None:
+    """Give the beginning of the first cell that takes in others: to the end of the text, or up to one's own quote."""
     mark, between = (re.escape(one.encode()) for one in (quote, delimiter))
-    cells = re.compile(rb"(?:\A|(?<=[\r\n])|(?<=%b))%b([^%b]*(?:%b%b[^%b]*)*)(%b?)" % (between, *[mark] * 6))
-    behind = re.compile(rb"%b|[\r\n]|\Z" % between)
-    with mmap.mmap(text.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for cell in cells.finditer(data):
-            is_whole = cell[2] and behind.match(data, cell.end())
+    cells = re.compile(rb"(?<=[\r\n%b])%b([^%b]*(?:%b%b[^%b]*)*)(%b?)" % (between, *[mark] * 6))
+    behind = re.compile(rb"[\r\n%b]|\Z" % between)
+    # A cell is known by what is before it.
+    held, data = b"\n", b"\n"
+    while data:
+        data = text.read(window)
+        held += data
+        cut = len(held)
+        for cell in cells.finditer(held):
+            if data and cell.end() == len(held) and len(cell[0]) < LONGEST:
+                cut = cell.start()
+                break
+            is_whole = cell[2] and behind.match(held, cell.end())
             if not is_whole and (not cell[2] or re.search(rb"[\r\n]", cell[1])):
                 return cell[0][:SHOWN].decode(errors="ignore").encode()
+        held = held[cut - 1 :]
     return None
