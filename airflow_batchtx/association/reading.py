@@ -228,6 +228,10 @@ def _contradictions(work: _Work) -> Iterator[Problem]:
     if request.answer is not None and work.joins:
         rule = "does not go with documents that SageMaker has joined: each of them is one answer"
         yield Problem("answer", request.answer, rule, "Leave it out.")
+    kind = kind_of(request.result.accept or request.result.content_type)
+    if request.answer is not None and kind not in (JSON, JSON_LINES):
+        rule = f"is a part of JSON, where the answers are {kind or CSV}"
+        yield Problem("answer", request.answer, rule, "Leave it out, or say accept='application/json'.")
     if kind_of(request.result.accept).startswith("*"):
         remedy = "Say to this task what the answers are: accept='application/json'."
         yield Problem("accept", request.result.accept, "does not say what the answers are", remedy)

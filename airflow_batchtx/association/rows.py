@@ -54,7 +54,8 @@ class _Table:
 def _whole(table: _Table) -> pa.Table:
     """Read a table that many objects share, a row each, for all of them."""
     with spooled(table.store, table.uri) as file:
-        return pq.read_table(file)
+        # Not by `read_table`, whose threads may hold the file longer than the interpreter lives: that aborts it.
+        return pq.ParquetFile(file, pre_buffer=False).read()
 
 
 @dataclass(frozen=True, slots=True)

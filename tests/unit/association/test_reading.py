@@ -203,6 +203,14 @@ def test_a_manifest_names_what_was_read() -> None:
         table(InMemoryStore({uri: body for uri, body in objects.items() if uri != "s3://b/raw/2.csv"}), request)
 
 
+def test_a_part_of_json_is_none_of_csv() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        table(
+            InMemoryStore({"s3://b/in/1": b"1\n", "s3://b/out/1.out": b"1\n"}), request_of({"options": {"answer": "a"}})
+        )
+    assert [problem.field for problem in caught.value.problems] == ["answer"]
+
+
 def test_members_without_end_have_to_be_named() -> None:
     told = "".join(f'{{"customer {number}": {number}}}\n' for number in range(json_answers.MOST + 1))
     store = InMemoryStore({"s3://b/in/a": b"1\n" * told.count("\n"), "s3://b/out/a.out": told.encode()})
