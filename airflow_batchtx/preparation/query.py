@@ -88,6 +88,10 @@ def queried(query: Query, given: Mapping[str, pa.DataType]) -> Queried:
     names = query.names()
     if not names:
         refuse(InvalidData, "prepare", (Problem("sql", "", "gives no rows", "Give a query that selects columns."),))
+    if first and len(first[0]) != len(names):
+        # A driver whose rows are mappings has one value for columns of the same name.
+        rule = f"has {len(names)} columns, but its rows have {len(first[0])} values"
+        refuse(InvalidData, "prepare", (Problem("sql", names, rule, "Give each column a name of its own."),))
     columns = list(zip(*first, strict=True)) or [()] * len(names)
     kinds = [_kind(values, given.get(name, pa.null())) for name, values in zip(names, columns, strict=True)]
     found = [(name, kind) for name, kind in zip(names, kinds, strict=True) if kind is not None]

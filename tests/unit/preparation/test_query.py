@@ -73,6 +73,11 @@ def test_what_gives_no_rows_is_refused() -> None:
         queried(Rows([]), {})
 
 
+def test_columns_whose_values_a_driver_has_lost_are_refused() -> None:
+    with pytest.raises(InvalidData, match="has 2 columns, but its rows have 1 values"):
+        queried(Rows(["x", "x"], [(1,)]), {})
+
+
 def test_a_query_may_find_nothing() -> None:
     found = queried(Rows(["x", "y"]), {})
 
