@@ -59,7 +59,7 @@ def unanswered(store: ObjectStore, pair: Pair, reading: Reading) -> Iterator[pa.
 class DeadLetters:
     """The dead rows of one pair: an object that is only there if there are any.
 
-    They come as `Joined.dead`: what is known of them, and behind that their number, the reason and the answer.
+    They come as what is known of them, and behind that their number, the reason and the answer.
     """
 
     def __init__(self, layout: Layout, known: pa.Schema) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -25,10 +24,10 @@ _WELL = "^([Ff]alse)?$"
 
 
 class Fitted(NamedTuple):
-    """Rows of the table, and dead ones as `Joined.dead` has them: known, and their number, the reason, the answer."""
+    """Rows of the table, and dead ones if there are any: known, and their number, the reason, the answer."""
 
     rows: pa.RecordBatch
-    dead: tuple[pa.RecordBatch, ...]
+    dead: pa.RecordBatch | None
 
 
 @dataclass(slots=True)
@@ -42,7 +41,8 @@ class Fitting:
 
     def __call__(self, joined: Joined) -> Fitted:
         """Give a batch its types. TypeTooNarrow says that a column needs others, AssociationError that none will do."""
-        numbers = self._numbered(joined)
+        numbers = range(self.seen + 1, self.seen + joined.answers.num_rows + 1)
+        self.seen += len(numbers)
         reasons = self._refused(joined.answers)
         live = _Live.of(joined, reasons)
         typed = self.columns.typed(live.answers)
@@ -55,17 +55,7 @@ class Fitting:
         rows = pa.RecordBatch.from_arrays([*live.known.columns, *typed.values()], schema=self.columns.schema)
         if self.request.format == "jsonlines":
             self._refuse_odd(rows, live, numbers)
-        dead = (joined.dead, _dead(joined, reasons, numbers, self.columns) if reasons else None)
-        return Fitted(rows, tuple(batch for batch in dead if batch is not None and batch.num_rows))
-
-    def _numbered(self, joined: Joined) -> Sequence[int]:
-        """Number the rows that have answers, from 1 in the pair; the dead ones among them have numbers already."""
-        first, buried = self.seen + 1, [] if joined.dead is None else joined.dead.column(-3).to_pylist()
-        self.seen += joined.answers.num_rows + len(buried)
-        if not buried:
-            return range(first, first + joined.answers.num_rows)
-        taken = frozenset(buried)
-        return list(islice((number for number in count(first) if number not in taken), joined.answers.num_rows))
+        return Fitted(rows, _dead(joined, reasons, numbers, self.columns) if reasons else None)
 
     def _refused(self, answers: pa.RecordBatch) -> dict[int, str]:
         """Give the rows that the model refused, by their place, and what it said of them."""

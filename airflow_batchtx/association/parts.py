@@ -66,8 +66,8 @@ def write(store: ObjectStore, task: Task) -> Written:
         for member in () if pair.unanswered else pair.members:
             for rows, buried in map(Fitting(request, member, columns), answered(near, member, columns.reading)):
                 table.write(rows)
-                for batch in buried:
-                    dead.write(batch)
+                if buried is not None:
+                    dead.write(buried)
     return Written(table.parts, dead.parts)
 
 

@@ -65,7 +65,7 @@ class Reading:
 
 
 class Joined(NamedTuple):
-    """Rows and their answers, in batches of equal length. `dead` are rows that have none, with the reason.
+    """Rows and their answers, in batches of equal length.
 
     `answers` has the `columns` of the Reading, and behind them the marks; their types are those that `narrowing` tells
     kinds of values by.
@@ -73,7 +73,6 @@ class Joined(NamedTuple):
 
     known: pa.RecordBatch
     answers: pa.RecordBatch
-    dead: pa.RecordBatch | None = None
 
 
 def answered(store: ObjectStore, pair: Pair, reading: Reading) -> Iterator[Joined]:
