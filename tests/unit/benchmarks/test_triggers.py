@@ -78,8 +78,8 @@ def test_a_rate_is_kept(time: Time) -> None:
 
 def run(**options: Any) -> Run:
     figures = {
-        "tasks": 1000, "fired": 1000, "memory": 30.0, "stall": 0.05, "collected": 0.04, "seconds": 150.0, "calls": 70, "throttled": 0,
-        "all_seen": 2.0, "per_minute": 25.0, "delays": [8.0, 12.0, 20.0],
+        "tasks": 1000, "fired": 1000, "memory": 30.0, "stall": 0.05, "collected": 0.04, "seconds": 150.0,
+        "calls": 70, "throttled": 0, "all_seen": 2.0, "per_minute": 25.0, "delays": [8.0, 12.0, 20.0],
     }  # fmt: skip
     return Run(**{**figures, **options})
 
