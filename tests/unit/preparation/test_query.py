@@ -50,7 +50,7 @@ def of(*values: Any) -> Queried:
         (UUID(int=5), pa.string()),
         (None, pa.null()),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_value_has_its_type_and_stays_what_it_is(value: Any, kind: pa.DataType) -> None:
     found = of(None, value)
