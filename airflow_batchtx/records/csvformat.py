@@ -22,20 +22,24 @@ def filtered(payload: bytes, path: JsonPath, origin: str) -> bytes:
 
 def joined(payload: bytes, answer: bytes, path: JsonPath) -> bytes:
     """Append to each row of the payload its row of the answer, and keep what the filter names."""
-    # Whole rows need no shield: a comma may stand for itself.
-    hidden = b"," if path.is_root else csvrows.free_byte(payload, answer)
+    if path.is_root:
+        # Whole rows need no shield: a comma may stand for itself.
+        told = [end for piece in _pieces(answer) for end in csvrows.ends_of_lines(piece, ANSWER)]
+        return _joined(payload, told, b",", _lines_paired)
+    hidden = csvrows.free_byte(payload, answer)
     told = [row for rows in _shielded(answer, hidden, ANSWER) for row in rows]
-    paired = _lines_paired if path.is_root else partial(_rows_paired, _picker(path))
-    tails = _tails(told) if path.is_root else told
+    return _joined(payload, told, hidden, partial(_rows_paired, _picker(path))).replace(hidden, b",")
+
+
+def _joined(payload: bytes, told: Rows, hidden: bytes, paired: Callable[[Rows, Rows], bytes]) -> bytes:
     pieces, at = list[bytes](), 0
     for rows in _shielded(payload, hidden, INPUT):
-        pieces.append(paired(rows, tails[at : at + len(rows)]))
+        pieces.append(paired(rows, told[at : at + len(rows)]))
         at += len(rows)
     matched(at, len(told))
     if pieces:
         pieces[-1] = pieces[-1].removesuffix(b"\n")
-    out = b"".join(pieces)
-    return out if path.is_root else out.replace(hidden, b",")
+    return b"".join(pieces)
 
 
 def stamped(payload: bytes, stamp: Stamp) -> bytes:
@@ -53,19 +57,13 @@ without_blank = lines.without_blank
 
 def _shielded(payload: bytes, hidden: bytes, origin: str) -> Iterator[Rows]:
     """Give the rows of the payload, a number of them at a time."""
-    for piece in lines.pieces(lines.with_newlines(payload)):
+    for piece in _pieces(payload):
         if rows := csvrows.shielded(piece, hidden, origin):
             yield rows
 
 
-def _tails(rows: Rows) -> Rows:
-    """Give rows as they end lines: with a comma before and a newline behind."""
-    if not rows:
-        return rows
-    text = b"\n".join(rows)
-    if b"\r" in text:  # where splitlines would cut too
-        return [b",%s\n" % row for row in rows]
-    return (b",%s\n" % text.replace(b"\n", b"\n,")).splitlines(keepends=True)
+def _pieces(payload: bytes) -> Iterator[bytes]:
+    return lines.pieces(lines.with_newlines(payload))
 
 
 def _lines_paired(rows: Rows, tails: Rows) -> bytes:

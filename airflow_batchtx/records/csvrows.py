@@ -31,6 +31,7 @@ _ROW = re.compile(_CELL + rb"(?:,%s)*" % _CELL)
 # In what is left of rows without their quoted cells, a quote for each of these: one with something beside it.
 _QUOTE_WITHIN_CELL = re.compile(rb'"(?:(?![,\n"])|(?<![,\n"]"))')
 _BUT_COMMAS_AND_QUOTES = bytes(byte for byte in range(256) if byte not in b',"')
+_BLANK_END = b",\n"
 _NEAR = 80
 
 
@@ -59,10 +60,21 @@ def free_byte(*payloads: bytes) -> bytes:
 
 def shielded(payload: bytes, hidden: bytes, origin: str) -> list[bytes]:
     """Shield the rows of a payload whose lines end in a newline only; blank lines are left out."""
-    quick = payload if _is_plain(payload) else _quickly_shielded(payload, hidden)
-    if quick is not None:
-        return lines.filled(quick)
-    return shielded_by_row(payload, hidden, origin)
+    quick = _quick(payload, hidden)
+    return shielded_by_row(payload, hidden, origin) if quick is None else lines.filled(quick)
+
+
+def ends_of_lines(payload: bytes, origin: str) -> list[bytes]:
+    """Give rows as they end lines, with a comma before and a newline behind; nothing is hidden in them."""
+    quick = _quick(payload, b",")
+    if quick is None:
+        return [b",%s\n" % row for row in shielded_by_row(payload, b",", origin)]
+    ends = (b",%s\n" % quick.removesuffix(b"\n").replace(b"\n", b"\n,")).splitlines(keepends=True)
+    return [end for end in ends if end != _BLANK_END] if _BLANK_END in ends else ends
+
+
+def _quick(payload: bytes, hidden: bytes) -> bytes | None:
+    return payload if _is_plain(payload) else _quickly_shielded(payload, hidden)
 
 
 def shielded_by_row(payload: bytes, hidden: bytes, origin: str) -> list[bytes]:
