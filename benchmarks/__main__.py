@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> None:
         return
     options = Options(asked.megabytes, asked.objects, asked.rows, asked.rounds, asked.cache)
     sizes = f"--megabytes {asked.megabytes} --objects {asked.objects} --rows {asked.rows} --rounds {asked.rounds}"
-    command = f"python -m benchmarks {' '.join([*asked.names, sizes])} --write docs/benchmarks.md"
+    page = f"docs/{asked.write.name}" if asked.write else ""
+    command = f"python -m benchmarks {' '.join([*asked.names, sizes])} --write {page}"
     found = list[Table]()
     for table in tables(asked.names or list(BENCHMARKS), options):
         found.append(table)

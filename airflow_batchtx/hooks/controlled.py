@@ -23,6 +23,7 @@ from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.retrying import RETRY_POLICY
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.stopping import stop_wanted
+from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.policy import Policy
 from airflow_batchtx.spec.prices import PriceTable
 
@@ -50,6 +51,19 @@ def configured_control(chosen: object = None) -> str | None:
     """Give the prefix of control folders, as a task or the configuration says; None leaves them beside the output."""
     prefix = chosen or conf.get("batchtx", "control_prefix", fallback=None)
     return str(prefix) if prefix else None
+
+
+def identity_of(ti: Any, namespace: str | None) -> Identity:
+    """Tell whose work a try of a task is, in a namespace that the task names, or the configuration."""
+    # Without a name of its own a deployment is told by its address, the one thing that all its parts share.
+    configured = conf.get("batchtx", "namespace", fallback=None) or conf.get("api", "base_url", fallback=None)
+    return Identity(
+        namespace=str(namespace or configured or ""),
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+    )
 
 
 class ControlledOperator(ConnectedOperator):

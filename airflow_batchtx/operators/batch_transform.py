@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
-from airflow.sdk import Context, conf
+from airflow.sdk import Context
 from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSkipException,
@@ -40,7 +40,13 @@ from airflow_batchtx.errors import (
     WaitInterrupted,
     refuse,
 )
-from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_control, configured_interval
+from airflow_batchtx.hooks.controlled import (
+    GRACE,
+    ControlledOperator,
+    configured_control,
+    configured_interval,
+    identity_of,
+)
 from airflow_batchtx.hooks.metrics import publish_job_metrics
 from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
@@ -386,7 +392,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
         check(request)
         # Whether they can be kept has to be known before anything is made.
         Limits.agreed(self._policy, self.price_table, self.services, request)
-        identity = self._identity(context["ti"])
+        identity = identity_of(context["ti"], _given(self.namespace))
         model = self._model(request, identity)
         assignment = assigned(
             request if model is None else request | {MODEL_NAME: model},
@@ -401,17 +407,6 @@ class BatchTransformOperator(Traced, ControlledOperator):
             tried=Try(number=context["ti"].try_number, id=str(context["ti"].id)),
             tags=automatic_tags(request, identity) if self.tag_jobs else {},
             model_created=model if self.delete_model else None,
-        )
-
-    def _identity(self, ti: Any) -> Identity:
-        # Without a name of its own a deployment is told by its address, the one thing that all its parts share.
-        namespace = _given(self.namespace) or conf.get("batchtx", "namespace", fallback=None)
-        return Identity(
-            namespace=str(namespace or conf.get("api", "base_url", fallback=None) or ""),
-            dag_id=ti.dag_id,
-            task_id=ti.task_id,
-            run_id=ti.run_id,
-            map_index=ti.map_index,
         )
 
     def _limits(self, described: Mapping[str, Any]) -> Limits:

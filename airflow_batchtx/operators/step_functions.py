@@ -10,19 +10,18 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from airflow.providers.amazon.aws.links.step_function import StateMachineDetailsLink, StateMachineExecutionsDetailsLink
-from airflow.sdk import Context, conf
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralTimeout
 
 from airflow_batchtx.control.executions import begun, output_of, waited
 from airflow_batchtx.errors import ExecutionFailed, WaitInterrupted
-from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval
+from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval, identity_of
 from airflow_batchtx.hooks.step_functions import StateMachinesHook
 from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.operators.batch_transform import Job, rendered
 from airflow_batchtx.sagemaker.state_machines import Execution, StateMachines
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.job import TransformJob, check
-from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.options import optional
 from airflow_batchtx.spec.prepared import settled
 from airflow_batchtx.spec.state_machine import ATTEMPTS, INTERVAL, execution_input, state_machine
@@ -111,7 +110,9 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         prefix = request.get("TransformJobName") or f"{ti.dag_id}-{ti.task_id}"
         name = _given(self.state_machine) or _FOREIGN.sub("-", f"{ti.dag_id}-{ti.task_id}")[:80]
         machine = self.machines.ensure(name, self._definition(request, prefix), self.role_arn)
-        execution = begun(self.machines, machine, prefix, self._identity(ti), execution_input(request))
+        execution = begun(
+            self.machines, machine, prefix, identity_of(ti, _given(self.namespace)), execution_input(request)
+        )
         self._publish(context, machine, execution.arn)
         if execution.ended:
             return output_of(execution)
@@ -157,16 +158,6 @@ class BatchTransformStateMachineOperator(ControlledOperator):
             attempts=self.attempts,
             interval=self.interval,
             partition=self.role_arn.split(":")[1] if self.role_arn.startswith("arn:") else "aws",
-        )
-
-    def _identity(self, ti: Any) -> Identity:
-        namespace = _given(self.namespace) or conf.get("batchtx", "namespace", fallback=None)
-        return Identity(
-            namespace=str(namespace or conf.get("api", "base_url", fallback=None) or ""),
-            dag_id=ti.dag_id,
-            task_id=ti.task_id,
-            run_id=ti.run_id,
-            map_index=ti.map_index,
         )
 
     def _publish(self, context: Context, machine: str, execution_arn: str) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from airflow_batchtx.operators.data import AssociateOutputOperator, shares
 
@@ -13,14 +10,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ROWS = 2_000
-
-
-@pytest.fixture
-def connection(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    extra = {"endpoint_url": s3_endpoint, "region_name": "us-east-1"}
-    value = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(value))
-    return "lake"
 
 
 def written(s3: S3Client, bucket: str) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ROWS = 400_000
-
-
-@pytest.fixture
-def connection(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    extra = {"endpoint_url": s3_endpoint, "region_name": "us-east-1"}
-    value = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(value))
-    return "lake"
 
 
 def score(s3: S3Client, bucket: str) -> None:

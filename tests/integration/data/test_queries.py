@@ -38,20 +38,12 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connect
     return connection
 
 
-@pytest.fixture
-def lake(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    extra = {"endpoint_url": s3_endpoint, "region_name": "us-east-1"}
-    value = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(value))
-    return "lake"
-
-
-def task(bucket: str, lake: str, sql: str, **options: Any) -> PrepareInputOperator:
+def task(bucket: str, connection: str, sql: str, **options: Any) -> PrepareInputOperator:
     given: Any = {
         "sql": sql,
         "sql_conn_id": "warehouse",
         "output": f"s3://{bucket}/in/",
-        "aws_conn_id": lake,
+        "aws_conn_id": connection,
         **options,
     }
     return PrepareInputOperator(task_id="prepare", **given)
@@ -63,11 +55,11 @@ def bodies(s3: S3Client, bucket: str, folder: str) -> list[bytes]:
 
 
 def test_the_rows_of_a_query_become_shards(
-    database: sqlite3.Connection, s3_client: S3Client, bucket: str, lake: str
+    database: sqlite3.Connection, s3_client: S3Client, bucket: str, connection: str
 ) -> None:
     sql = "SELECT id, age, name, score FROM customers ORDER BY id"
 
-    found = task(bucket, lake, sql, keep=["id", "name"], fill={"age": -1}, min_shards=4).execute({})
+    found = task(bucket, connection, sql, keep=["id", "name"], fill={"age": -1}, min_shards=4).execute({})
 
     assert (found["rows"], found["quarantined"]) == (ROWS, 0)
     assert found["shards"] >= 4
@@ -82,15 +74,15 @@ def test_the_rows_of_a_query_become_shards(
 
 
 def test_rows_that_are_not_as_the_first_ones_are_set_aside(
-    database: sqlite3.Connection, s3_client: S3Client, bucket: str, lake: str
+    database: sqlite3.Connection, s3_client: S3Client, bucket: str, connection: str
 ) -> None:
     with database:
         database.execute("INSERT INTO customers VALUES (9223372036854775807, 'unknown', 'last', 1.5)")
     sql = "SELECT id, age FROM customers ORDER BY id"
 
     with pytest.raises(InvalidData, match="unknown"):
-        task(bucket, lake, sql, keep=["id"]).execute({})
-    found = task(bucket, lake, sql, keep=["id"], max_quarantined="0.1%").execute({})
+        task(bucket, connection, sql, keep=["id"]).execute({})
+    found = task(bucket, connection, sql, keep=["id"], max_quarantined="0.1%").execute({})
 
     assert (found["rows"], found["quarantined"]) == (ROWS, 1)
     [body] = bodies(s3_client, bucket, "quarantine")
@@ -99,22 +91,22 @@ def test_rows_that_are_not_as_the_first_ones_are_set_aside(
 
 
 def test_a_query_that_finds_nothing_is_refused(
-    database: sqlite3.Connection, s3_client: S3Client, bucket: str, lake: str
+    database: sqlite3.Connection, s3_client: S3Client, bucket: str, connection: str
 ) -> None:
     with pytest.raises(InvalidData, match="holds no rows"):
-        task(bucket, lake, "SELECT id, age FROM customers WHERE id < 0").execute({})
+        task(bucket, connection, "SELECT id, age FROM customers WHERE id < 0").execute({})
     assert not bodies(s3_client, bucket, "shards")
 
 
 def test_what_the_database_refuses_is_told_in_its_words(
-    database: sqlite3.Connection, s3_client: S3Client, bucket: str, lake: str
+    database: sqlite3.Connection, s3_client: S3Client, bucket: str, connection: str
 ) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        task(bucket, lake, "SELECT * FROM nowhere").execute({})
+        task(bucket, connection, "SELECT * FROM nowhere").execute({})
 
 
-def test_a_connection_to_no_database_is_refused(lake: str) -> None:
-    with pytest.raises(InvalidInput) as caught, query_over(lake, "SELECT 1"):
+def test_a_connection_to_no_database_is_refused(connection: str) -> None:
+    with pytest.raises(InvalidInput) as caught, query_over(connection, "SELECT 1"):
         pass
 
     assert [problem.field for problem in caught.value.problems] == ["sql_conn_id"]
