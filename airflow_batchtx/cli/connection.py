@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +20,7 @@ from airflow_batchtx.storage.s3 import S3Store
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
     from airflow_batchtx.association.processes import Opener
@@ -54,10 +56,26 @@ class StoreOf:
 
 def connected(aws: Aws) -> Connection:
     """Reach AWS as boto3 does: by options, environment, files; InvalidInput says what is missing."""
+    with _told():
+        return _connected(aws)
+
+
+def clients(aws: Aws) -> tuple[S3Client, SageMakerClient]:
+    """Make boto3's clients of S3 and SageMaker alone, in the same way."""
+    with _told():
+        session = _session(aws)
+        return (
+            session.client("s3", endpoint_url=aws.s3_endpoint_url),
+            session.client("sagemaker", endpoint_url=aws.endpoint_url),
+        )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     from botocore.exceptions import BotoCoreError
 
     try:
-        return _connected(aws)
+        yield
     except (BotoCoreError, ValueError) as error:
         remedy = (
             'Give --region, --profile, or set AWS_DEFAULT_REGION; for the local engine: eval "$(batchtx local env)"'

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from airflow_batchtx import __version__
-from airflow_batchtx.cli import asl, data, exits, jobs
+from airflow_batchtx.cli import asl, data, exits, jobs, seed
 from airflow_batchtx.cli.arguments import Aws
 from airflow_batchtx.errors import BatchTransformError
 
@@ -29,7 +29,7 @@ local = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(local, name="local")
-for name, command in {**jobs.COMMANDS, **data.COMMANDS, **asl.COMMANDS}.items():
+for name, command in {**jobs.COMMANDS, **data.COMMANDS, **asl.COMMANDS, **seed.COMMANDS}.items():
     app.command(name)(command)
 
 Port = Annotated[int, typer.Option("--port", "-p", help="Port of the engine.", min=1, max=65535)]

@@ -1,19 +1,24 @@
-"""Put into S3 and SageMaker what the DAG late_payments needs: its source table, and its model."""
+"""Put into S3 and SageMaker what the example DAGs need: the data and the models of their cases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from airflow_batchtx.cli.demo.dataset import holders
-from airflow_batchtx.cli.demo.training import packed, train
+from airflow_batchtx.cli.demo.cases import CASES, load
+from airflow_batchtx.errors import InvalidInput, ModelNotFound, ObjectNotFound, Problem
+from airflow_batchtx.sagemaker.models import Models
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.failures import typed_errors
+from airflow_batchtx.storage.s3 import S3Store
 
 BUCKET = "batchtx-demo"
-MODEL = "late-payments"
-HOME = "late-payments"
 # The engine runs a model's own inference.py in Python and needs no image; AWS would want one of its framework images.
 IMAGE = "sklearn-inference"
 ROLE = "arn:aws:iam::123456789012:role/batchtx-demo"
+
+# What SageMaker's framework images find a model's code by.
+_CODE = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
 
 
 class Clients(NamedTuple):
@@ -23,28 +28,58 @@ class Clients(NamedTuple):
     sagemaker: Any
 
 
-def seed(clients: Clients) -> Iterator[str]:
-    """Do it in steps; each is named before it is done."""
-    yield "Read 30,000 credit card holders"
-    data = holders()
-    yield f"Train a model on {len(data.training):,} of them (scikit-learn)"
-    model = train(data.training)
-    yield f"Upload {len(data.scoring):,} others, and model.tar.gz with code/inference.py"
-    # us-east-1 takes no location constraint, every other Region wants one.
-    region = clients.s3.meta.region_name
-    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    if BUCKET not in {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}:
-        clients.s3.create_bucket(Bucket=BUCKET, **place)
-    table = data.scoring.to_csv(index=False).encode()
-    clients.s3.put_object(Bucket=BUCKET, Key=f"{HOME}/source/holders.csv", Body=table)
-    clients.s3.put_object(Bucket=BUCKET, Key=f"{HOME}/model.tar.gz", Body=packed(model))
-    yield f"Create the SageMaker model {MODEL}"
-    # An engine keeps its models; its S3, and so the archive of an earlier one, may be gone.
-    there = clients.sagemaker.list_models(NameContains=MODEL, MaxResults=100)["Models"]
-    if any(model["ModelName"] == MODEL for model in there):
-        clients.sagemaker.delete_model(ModelName=MODEL)
-    clients.sagemaker.create_model(
-        ModelName=MODEL,
-        ExecutionRoleArn=ROLE,
-        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{HOME}/model.tar.gz"},
-    )
+def seed(
+    clients: Clients, bucket: str, names: Iterable[str] = CASES, role: str = ROLE, image: str = IMAGE
+) -> Iterator[str]:
+    """Do it in steps; each is named before it is done. What an earlier call has put there is replaced.
+
+    The bucket is made where there is none. InvalidInput for a case that does not exist, before anything is done, and
+    for a model of the same name that is somebody else's; StorageError, ModelCallRefused and ServiceUnavailable tell
+    which call failed.
+    """
+    cases = [load(name) for name in names]
+    store, models = S3Store(clients.s3), Models(clients.sagemaker)
+    yield f"Look for the bucket {bucket}"
+    _make_bucket(clients.s3, bucket)
+    for case in cases:
+        yield f"Upload {case.summary}"
+        for key, body in case.objects():
+            store.put(S3Uri(bucket, f"{case.name}/{key}"), body)
+        yield f"Train for {case.name}"
+        for model, archive in case.models():
+            yield f"Create the SageMaker model {model}"
+            uri = S3Uri(bucket, f"{case.name}/models/{model}/model.tar.gz")
+            store.put(uri, archive)
+            _clear(models, model, case.name)
+            container = {"Image": image, "ModelDataUrl": str(uri), "Environment": _CODE}
+            models.create({"ModelName": model, "ExecutionRoleArn": role, "PrimaryContainer": container})
+
+
+def _make_bucket(s3: Any, bucket: str) -> None:
+    try:
+        with typed_errors(S3Uri(bucket)):
+            s3.head_bucket(Bucket=bucket)
+    except ObjectNotFound:
+        # us-east-1 takes no location constraint, every other Region wants one.
+        region = s3.meta.region_name
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        with typed_errors(S3Uri(bucket)):
+            s3.create_bucket(Bucket=bucket, **place)
+
+
+def _clear(models: Models, name: str, folder: str) -> None:
+    """Delete the model that an earlier seeding made: an engine keeps its models when the S3 beside it is a new one.
+
+    One whose data lie in no bucket's folder of the case is somebody else's.
+    """
+    try:
+        found = models.describe(name)
+    except ModelNotFound:
+        return
+    data = found.get("PrimaryContainer", {}).get("ModelDataUrl", "")
+    if data.split("/")[3:4] != [folder]:
+        problem = Problem(
+            "model", name, f"is another one already, of {data or 'no data'}", "Rename or delete that one."
+        )
+        raise InvalidInput("seed", (problem,))
+    models.delete(name)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +19,16 @@ from rich.panel import Panel
 from rich.table import Table
 
 from airflow_batchtx.cli import engine
-from airflow_batchtx.cli.demo import dataset, seeding, watching
+from airflow_batchtx.cli.demo import seeding, watching
 from airflow_batchtx.cli.demo.airflow import Airflow
+from airflow_batchtx.cli.demo.cases.late_payments import CASE, LABEL, holders
+from airflow_batchtx.cli.demo.steps import Steps
 from airflow_batchtx.cli.extras import require
 from airflow_batchtx.errors import LocalEngineError
 
 DAG = "late_payments"
 _ROWS_SHOWN = 8
 _SECONDS_BETWEEN_LOOKS = 0.2
-
-
-class Steps:
-    """Prints one line for each step that is done, with its time; a spinner while it runs."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Do one step."""
-        began = time.monotonic()
-        with self.console.status(name):
-            yield
-        self.done(name, f"{time.monotonic() - began:.1f} s")
-
-    def follow(self, names: Iterator[str]) -> None:
-        """Run a generator that names each of its steps before it does it."""
-        name = next(names, None)
-        while name is not None:
-            with self.step(name):
-                following = next(names, None)
-            name = following
-
-    def done(self, name: str, detail: str) -> None:
-        """Tell a step that is done."""
-        self.console.print(f"[green]\N{CHECK MARK}[/] {name} [dim]{detail}[/]", highlight=False)
 
 
 def tell(*, output: Path, keep: bool) -> None:
@@ -63,7 +38,7 @@ def tell(*, output: Path, keep: bool) -> None:
     arrow = "\N{RIGHTWARDS ARROW}"
     console.print(
         Panel(
-            f"Data: {dataset.SOURCE}\nDAG {DAG}: prepare {arrow} transform {arrow} associate",
+            f"Data: {CASE.summary};\n{CASE.source}\nDAG {DAG}: prepare {arrow} transform {arrow} associate",
             title="[bold]SageMaker Batch Transform in Airflow, on this machine[/]",
         )
     )
@@ -86,7 +61,11 @@ def seed() -> None:
     needed = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER")
     if missing := [name for name in needed if name not in os.environ]:
         raise LocalEngineError(f'{" and ".join(missing)} not set. First: eval "$(batchtx local env)"')
-    steps.follow(seeding.seed(seeding.Clients(*engine.clients(os.environ))))
+    steps.follow(_seeded(seeding.Clients(*engine.clients(os.environ))))
+
+
+def _seeded(clients: seeding.Clients) -> Iterator[str]:
+    return seeding.seed(clients, seeding.BUCKET, [CASE.name])
 
 
 def _play(steps: Steps, stack: ExitStack, output: Path) -> None:
@@ -99,7 +78,7 @@ def _play(steps: Steps, stack: ExitStack, output: Path) -> None:
     airflow = Airflow(folder, {**environment, "AIRFLOW_VAR_BATCHTX_BUCKET": seeding.BUCKET})
     with airflow.running("db", "migrate") as migration:
         # Airflow makes its database while the model is trained.
-        steps.follow(seeding.seed(clients))
+        steps.follow(_seeded(clients))
         with steps.step("Make Airflow's database"):
             airflow.expect(migration)
     with airflow.running("dags", "test", DAG) as run:
@@ -124,10 +103,10 @@ def _watch(steps: Steps, clients: seeding.Clients, run: subprocess.Popen[bytes])
 def _show(console: Console, clients: seeding.Clients, output: Path) -> None:
     parts = _downloaded(clients.s3, output)
     table = importlib.import_module("pyarrow.parquet").read_table(parts)
-    sent = len(dataset.holders().scoring)
+    sent = len(holders().scoring)
     if table.num_rows != sent:
         raise LocalEngineError(f"{sent} rows went in, and {table.num_rows} came out")
-    quality = importlib.import_module("sklearn.metrics").roc_auc_score(table[dataset.LABEL], table["prediction"])
+    quality = importlib.import_module("sklearn.metrics").roc_auc_score(table[LABEL], table["prediction"])
     console.print(_as_table(table.slice(0, _ROWS_SHOWN)))
     console.print(f"[bold]{sent:,} rows in = {table.num_rows:,} rows out[/], every score beside its own holder.")
     console.print(f"Area under the ROC curve on these holders, whom the model had not seen: {quality:.3f}")

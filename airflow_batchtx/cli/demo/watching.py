@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_batchtx.cli.demo.seeding import BUCKET, HOME, Clients
+from airflow_batchtx.cli.demo.cases.late_payments import CASE
+from airflow_batchtx.cli.demo.seeding import BUCKET, Clients
 from airflow_batchtx.spec.lifecycle import is_final
 
 
@@ -61,5 +62,5 @@ def look(clients: Clients) -> Progress:
 
 def keys(s3: Any, ending: str = "") -> Iterator[str]:
     """Yield the keys that the DAG has written below its day."""
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{HOME}/day="):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{CASE.name}/day="):
         yield from (found["Key"] for found in page.get("Contents", ()) if found["Key"].endswith(ending))

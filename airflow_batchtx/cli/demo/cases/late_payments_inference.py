@@ -1,4 +1,4 @@
-"""What the model container runs; the demo packs this file into model.tar.gz as code/inference.py."""
+"""What the model container of the case late-payments runs, as code/inference.py."""
 
 from __future__ import annotations
 
