@@ -45,20 +45,22 @@ class Run:
 
 
 class AirflowApi:
-    """The API of one Airflow that asks nobody for a password, for any number of threads."""
+    """The API of one Airflow, for any number of threads."""
 
     def __init__(self, url: str) -> None:
         # No proxy of the machine comes between; SQLite makes writers wait for each other.
         self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
-        self._token = ""
+        self.token = ""
         self._one_at_a_time = threading.Lock()
 
     def close(self) -> None:
         self._http.close()
 
-    def log_in(self) -> None:
-        """Get a token from an Airflow that is up; it is good for a day."""
-        self._token = _json(self._http.get("/auth/token"))["access_token"]
+    def log_in(self, user: str = "", password: str = "") -> None:
+        """Get a token from an Airflow that is up; it is good for a day. No user where it asks nobody for a password."""
+        said = {"username": user, "password": password}
+        answer = self._http.post("/auth/token", json=said) if user else self._http.get("/auth/token")
+        self.token = _json(answer)["access_token"]
 
     def healthy(self) -> bool:
         found = self._http.get("/api/v2/monitor/health").json()
@@ -144,7 +146,7 @@ class AirflowApi:
             return _json(self._call(method, path, json=body))
 
     def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self.token}"}
         return self._http.request(method, f"/api/v2{path}", headers=headers, **request)
 
 
