@@ -22,15 +22,7 @@ class Airflow:
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.log = home / "airflow.log"
         self._home = home
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))},
-            **environment,
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            # Airflow starts itself by name.
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
-        }
+        self._environment = surroundings(home, environment)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -58,6 +50,19 @@ class Airflow:
         with closing(sqlite3.connect(f"file:{self._home / 'airflow.db'}?mode=ro", uri=True)) as database:
             query = "SELECT task_id, duration FROM task_instance WHERE dag_id = ? ORDER BY start_date"
             return dict(database.execute(query, (dag_id,)))
+
+
+def surroundings(home: Path, own: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of an Airflow that has a home of its own and the example DAGs, whatever our own one says."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))},
+        **own,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Airflow starts itself by name.
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
+    }
 
 
 def example_dags() -> Path:

@@ -55,7 +55,7 @@ def run_dag(airflow_database: None) -> RunDag:
     return finished
 
 
-def finished(dag: DAG) -> Finished:
+def finished(dag: DAG, conf: Mapping[str, Any] | None = None) -> Finished:
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.serialized_objects import LazyDeserializedDAG, SerializedDAG
     from airflow.utils.session import create_session
@@ -71,7 +71,7 @@ def finished(dag: DAG) -> Finished:
         # dag.test() looks for its DAG among those that Airflow has parsed from a bundle.
         SerializedDAG.bulk_write_to_db(BUNDLE, None, [dag], session=session)
         SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name=BUNDLE, session=session)
-    run = dag.test()
+    run = dag.test(run_conf=dict(conf) if conf else None)
     with create_session() as session:
         for ti in run.get_task_instances(session=session):
             name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"

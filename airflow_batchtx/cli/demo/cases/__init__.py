@@ -13,6 +13,12 @@ _HERE = "airflow_batchtx.cli.demo.cases"
 # Modules, not cases: pandas and scikit-learn are slow to import, and only those that are asked for pay for it.
 CASES: Mapping[str, str] = {
     "late-payments": f"{_HERE}.late_payments",
+    "fraud-detection": f"{_HERE}.fraud_detection",
+    "predictive-maintenance": f"{_HERE}.predictive_maintenance",
+    "customer-segmentation": f"{_HERE}.customer_segmentation",
+    "document-processing": f"{_HERE}.document_processing",
+    "associate-predictions": f"{_HERE}.associate_predictions",
+    "flights": f"{_HERE}.flights",
 }
 """The names of all cases, and the module of each."""
 
