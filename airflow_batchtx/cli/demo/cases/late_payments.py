@@ -8,10 +8,10 @@ was late in April and in September 2005, the bill of April in thousands of New T
 from __future__ import annotations
 
 import importlib
-import io
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from airflow_batchtx.cli.demo.cases import linear
 from airflow_batchtx.cli.demo.cases.case import Case
 from airflow_batchtx.cli.demo.cases.packing import packed
 
@@ -48,13 +48,9 @@ def objects() -> Iterator[tuple[str, bytes]]:
 
 
 def models() -> Iterator[tuple[str, bytes]]:
-    """Fit gradient-boosted trees to the others."""
+    """Fit a logistic regression to the others."""
     rows = holders().training
-    ensemble = importlib.import_module("sklearn.ensemble")
-    trees = ensemble.GradientBoostingClassifier(n_estimators=50, random_state=0)
-    weights = io.BytesIO()
-    importlib.import_module("joblib").dump(trees.fit(rows[FEATURES].values, rows[LABEL]), weights)
-    yield "late-payments", packed("late_payments", {"model.joblib": weights.getvalue()})
+    yield "late-payments", packed("linear", linear.fitted(rows[FEATURES].to_numpy(), rows[LABEL]))
 
 
 CASE = Case(
