@@ -544,6 +544,21 @@ class ExecutionFailed(BatchTransformError):
         )
 
 
+# ----------------------------------------------------------------------------------------------------- queues
+
+
+@dataclass(eq=False)
+class QueueRefused(BatchTransformError):
+    """SQS refuses a call about a queue, which may not be there; `code` is its error code."""
+
+    name: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"Queue {self.name!r}: {self.detail} ({self.code})"
+
+
 # --------------------------------------------------------------------------------------------- data in and out
 
 
