@@ -79,10 +79,12 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "hooks": _modules("hooks.batch_transform", "hooks.storage", "hooks.step_functions"),
-        "operators": _modules("operators.batch_transform", "operators.data", "operators.step_functions"),
+        "hooks": _modules("hooks.batch_transform", "hooks.storage", "hooks.step_functions", "hooks.queues"),
+        "operators": _modules(
+            "operators.batch_transform", "operators.data", "operators.step_functions", "operators.events"
+        ),
         "sensors": _modules("sensors.batch_transform"),
-        "triggers": _modules("triggers.batch_transform", "triggers.step_functions"),
+        "triggers": _modules("triggers.batch_transform", "triggers.step_functions", "triggers.queues"),
         "task-groups": _modules("task_groups"),
         "extra-links": [
             f"airflow_batchtx.links.batch_transform.{name}"
