@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TypeAlias
 
 from airflow_batchtx.association import dead_letters
@@ -12,6 +13,7 @@ from airflow_batchtx.association.columns import Columns, columns_of
 from airflow_batchtx.association.gathering import gathered
 from airflow_batchtx.association.pairing import Pair, by_name, prepared
 from airflow_batchtx.association.parts import Task, Written, dead_uri, part_uri, write
+from airflow_batchtx.association.per_folder import apart, is_in, of_folder, summed
 from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
 from airflow_batchtx.association.processes import Opener, Processes
 from airflow_batchtx.association.publishing import Publication, Whole, digest_of
@@ -20,7 +22,7 @@ from airflow_batchtx.association.recorded import by_record, recorded
 from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.association.shares import Shared, share_uri
 from airflow_batchtx.association.writing import FAIL
-from airflow_batchtx.errors import StaleOutput, TypeTooNarrow
+from airflow_batchtx.errors import InvalidInput, Problem, StaleOutput, TypeTooNarrow, refuse
 from airflow_batchtx.spec.associated import AssociatedManifest, AssociatedOutput
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
@@ -51,13 +53,44 @@ def associate(
     in the way is refused, and nothing is touched. The same rows and answers give the same bytes, in one process or
     several, by one task or in shares. Memory does not grow with the data.
 
+    With `table_per` each folder of the inputs has such a table of its own, and those of other folders, which an earlier
+    run may have written, stay. All pairs are proved before the first table is touched; an error in one of them leaves
+    those before it.
+
     `progress` is told after each input object. `opener` gives, each time it is asked, what opens the same store in
     another process; without it there is one process only.
     """
     paired = _pairs(store, request)
+    if not request.table_per:
+        return _associated(store, request, paired, progress, opener)
+    total, done, tables = _size(paired), 0, []
+    for one, mine in apart(request, paired):
+        further = progress and partial(_further, progress, done, total)
+        tables.append(_associated(store, one, mine, further, opener))
+        done += _size(mine)
+    return summed(request, tables)
+
+
+def _size(paired: Iterable[Pair]) -> int:
+    return sum(pair.size for pair in paired)
+
+
+def _further(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
+
+
+def _associated(
+    store: ObjectStore,
+    request: AssociateRequest,
+    paired: tuple[Pair, ...],
+    progress: Progress | None,
+    opener: Callable[[], Opener] | None,
+) -> AssociatedOutput:
+    """Write one table."""
     work = digest_of(store, request, paired)
     marks = (request.error_member,) if request.error_member else ()
     columns = columns_of(request, planned(store, request, paired, marks))
+    refuse(InvalidInput, "associate", _named_twice(request, columns))
     # Where rows may be dead letters, each object has those of its own.
     parted = paired if dead_letters.can_be(request) else gathered(paired, request.result)
     publication = _publication(claimed(store, request, frozenset(_addresses(request, len(parted)))), work)
@@ -89,9 +122,17 @@ def _pairs(store: ObjectStore, request: AssociateRequest) -> tuple[Pair, ...]:
     record, manifest = recorded(store, request.result), prepared(store, request.result)
     refuse_overlaps(request, manifest, record)
     if record is None:
-        return by_name(store, request.result, manifest)
-    all_answered = request.on_missing == FAIL
-    return by_record(store, request.result, record, manifest, all_answered=all_answered)
+        return tuple(pair for pair in by_name(store, request.result, manifest) if is_in(request, pair.source))
+    read, shards = of_folder(request, record, manifest)
+    return by_record(store, request.result, read, shards, all_answered=request.on_missing == FAIL)
+
+
+def _named_twice(request: AssociateRequest, columns: Columns) -> Iterator[Problem]:
+    """Find columns that readers of folders would have twice."""
+    for name in request.table_per:
+        if name in columns.schema.names:
+            rule = "is a column, and stands in the names of folders as well"
+            yield Problem("table_per", name, rule, "Keep it under another name, or not at all.")
 
 
 def _refuse_changed(store: ObjectStore, request: AssociateRequest, work: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from airflow_batchtx.association.pairing import Pair, named, paired, refuse_missing
 from airflow_batchtx.errors import AssociationError, MalformedRecord, OutputMissing, StaleOutput
+from airflow_batchtx.planning.selection import common_folder
 from airflow_batchtx.spec.intent import ObjectState
 from airflow_batchtx.spec.manifest import PreparedManifest, Shard
 from airflow_batchtx.spec.record import Answered, Record
@@ -59,7 +60,8 @@ def by_record(
     """
     wanted = _wanted(result, record, manifest)
     targets = {one.target for one in wanted}
-    folder = S3Uri.parse(result.output).as_folder()
+    # Of a job that answers for many tables, only what is below the folder of this one.
+    folder = common_folder(targets) if targets else S3Uri.parse(result.output).as_folder()
     found = {stored.uri: stored for stored in store.objects(folder) if stored.uri in targets}
     there = {one.target for one in wanted if not _is_missing(one, found)}
     if all_answered:

@@ -47,6 +47,8 @@ class AssociateRequest:
     `key`: a column of the rows that the answers have as well; then each row gets the answer with its key.
 
     `format` is "parquet", "csv" or "jsonlines". `partition_by`: columns that stand in the names of folders.
+    `table_per`: names of folders in the inputs' paths, such as "day" for `day=2026-01-01/`, each of which has a table
+    of its own below a folder of the same name. `folder` is that of one such table, None for all of them.
     `error_member`: the member of JSON answers, or the column of `predictions`, that says of a record why it was
     refused; such rows are dead letters, and it is no column of the table. `on_missing`: "dead_letter" for the rows of
     inputs without output, where the job has a record. `max_dead`: how many dead letters there may be, and whether
@@ -62,6 +64,8 @@ class AssociateRequest:
     input_columns: tuple[str, ...] | None = None
     key: str | None = None
     partition_by: tuple[str, ...] = ()
+    table_per: tuple[str, ...] = ()
+    folder: str | None = None
     error_member: str | None = None
     on_missing: str = writing.FAIL
     max_dead: Allowance = writing.NONE

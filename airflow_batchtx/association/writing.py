@@ -25,9 +25,17 @@ def _processes(value: Any) -> int:
     return number
 
 
+def _folders(value: Any) -> tuple[str, ...]:
+    found = options.names(value)
+    if wrong := [name for name in found if set(name) & set("/=")]:
+        raise ValueError(f"must be names of folders such as day for day=2026-01-01/; {wrong[0]!r} is none")
+    return found
+
+
 OPTIONS: Mapping[str, Option] = {
     "format": Option(options.one_of(FORMATS), "Parquet keeps types; CSV and JSON Lines are text."),
     "partition_by": Option(options.optional(options.names, ()), "Name columns of the table."),
+    "table_per": Option(options.optional(_folders, ()), "Give day for inputs that lie in day=2026-01-01/ and so on."),
     "error_member": Option(
         options.optional(options.text), "Name the member, or the column of predictions, that says what went wrong."
     ),
@@ -42,8 +50,14 @@ OPTIONS: Mapping[str, Option] = {
 
 def unfit(known: Mapping[str, Any]) -> Iterator[Problem]:
     """Find options that do not go together; those that are not known yet are passed over."""
+    if both := set(known.get("table_per", ())) & set(known.get("partition_by", ())):
+        remedy = "Name it in one of them."
+        yield Problem("partition_by", sorted(both), "stands in the folders of tables by table_per already", remedy)
     if known.get("share") is None:
         return
+    if known.get("table_per"):
+        rule = "makes several tables, where shares are of one"
+        yield Problem("table_per", known["table_per"], rule, "Leave share out; processes= writes at once.")
     predictions = known.get("predictions", {})
     if "predictions" in known and (not predictions or None in predictions.values()):
         rule = "must have types where a table is written in shares, none of which sees all values"

@@ -58,7 +58,8 @@ class Work:
         """Write the page about a table that has been written."""
         with bar(self.console, "counting", quiet=self.quiet) as told:
             store = self.connection.services.store
-            found = report(store, S3Uri.parse(table.manifest), self._request.result, progress=told)
+            manifest = S3Uri.parse(table.manifest or "")
+            found = report(store, manifest, self._request.result, progress=told)
         file.write_text(page(found), encoding="utf-8")
 
     @property
@@ -71,6 +72,7 @@ def rows_of(table: AssociatedOutput, page: Path | None) -> dict[str, Any]:
     return {
         "Rows": f"{table.rows:,}",
         "Dead rows": f"{table.dead_rows:,}, in {table.dead_letters}" if table.dead_rows else None,
+        "Tables": f"{table.tables:,}" if table.tables > 1 else None,
         "Parts": f"{table.parts:,}",
         "Columns": ", ".join(table.columns),
         "Output": table.output,

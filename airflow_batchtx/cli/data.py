@@ -119,6 +119,8 @@ def associate(
         raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
     if report is not None and "share" in asked:
         raise typer.BadParameter("is about a whole table, not a share of it", param_hint="--report")
+    if report is not None and "table_per" in asked:
+        raise typer.BadParameter("is about one table, not about one for each folder", param_hint="--report")
     console, connection = _console(), ctx.obj(aws)
     given = {} if result is None else {"result": documents.result_of(result)}
     with showing.telling(console, logging.WARNING if quiet else logging.INFO):

@@ -115,6 +115,11 @@ ASSOCIATING: Mapping[str, Words] = {
     "partition_by": Words(
         help="Columns that become folders, `day=2026-11-30/`, and are left out of the files: `day`.", metavar=_COLUMNS
     ),
+    "table_per": Words(
+        help="Folders of the inputs' paths, `day` of `day=2026-11-30/`, each of which has a table of its own below a"
+        " folder of the same name; those of other days stay.",
+        metavar=_COLUMNS,
+    ),
     "error_member": Words(
         help="A JSON member, or a named CSV column, which marks an answer as a refusal: such rows go to"
         " `_dead_letters/`.",

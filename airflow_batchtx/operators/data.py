@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
 from airflow_batchtx.association import request as association
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.standing import standing
@@ -43,7 +45,11 @@ def _kept_as(option: str) -> str:
 
 
 class DataOperator(ConnectedOperator):
-    """A task over tables in S3, whose options are all templates."""
+    """A task over tables in S3, whose options are all templates.
+
+    Each instance of a mapped task writes below `map-00000/` and so on, unless its output is its own: mapped as well, or
+    a template of `ti.map_index`.
+    """
 
     def _keep(self, options: Mapping[str, Any]) -> None:
         for name, value in options.items():
@@ -55,17 +61,23 @@ class DataOperator(ConnectedOperator):
         """Give the options, rendered; each instance of a mapped task has an output of its own."""
         known = {name: getattr(self, _kept_as(name)) for name in names}
         index = getattr(context.get("ti"), "map_index", -1)
-        if index is not None and index >= 0 and not self._apart:
+        if index is not None and index >= 0 and not (self._apart or self._has_own("output")):
             known["output"] = f"{str(known['output']).rstrip('/')}/map-{index:05d}/"
         return known
+
+    def _has_own(self, option: str) -> bool:
+        """Tell whether each instance of this task was given an option of its own, by `expand_kwargs` or `expand`."""
+        dag = self.get_dag()
+        defined = dag.task_dict.get(self.task_id) if dag else None
+        return isinstance(defined, MappedOperator) and option not in defined.partial_kwargs
 
 
 class PrepareInputOperator(DataOperator):
     """Write headerless shards with the columns that a model needs, and keep the others aside.
 
     Returns what a TransformJob takes as its `input`. Every option may be a template or another task's output; what is
-    known when the DAG is parsed is checked then. Of a mapped task each instance writes below `map-00000/` and so on,
-    and the job takes what all of them return: `TransformJob(input=prepare.output)`.
+    known when the DAG is parsed is checked then. Of a mapped task the job takes what all instances return:
+    `TransformJob(input=prepare.output)`.
 
     :param source: S3 folders (with a slash at the end) and objects, CSV, Parquet or JSON Lines, one or a list.
     :param sql: a query whose rows are prepared instead, or the name of a `.sql` file beside the DAG. Order its rows, if
@@ -223,6 +235,8 @@ class AssociateOutputOperator(DataOperator):
     :param split_type: how it is cut into records.
     :param accept: what the answers are.
     :param partition_by: columns of the table that stand in the names of folders: `day=2026-01-01/`.
+    :param table_per: folders of the inputs' paths, "day" for `day=2026-01-01/`: each has a table of its own, below a
+        folder of that name; tables of other days, whoever wrote them, stay.
     :param error_member: the member of JSON answers, or the column of `predictions`, that says why a record was refused.
         Such rows are dead letters: they lie below `_dead_letters/`, with the reason, and not in the table.
     :param on_missing: "fail", or "dead_letter" for the rows of inputs without output, where the job has a record.
@@ -253,6 +267,7 @@ class AssociateOutputOperator(DataOperator):
         split_type: Any = None,
         accept: Any = None,
         partition_by: Any = (),
+        table_per: Any = (),
         error_member: Any = None,
         on_missing: Any = "fail",
         max_dead: Any = 0,
@@ -276,6 +291,7 @@ class AssociateOutputOperator(DataOperator):
             "split_type": split_type,
             "accept": accept,
             "partition_by": partition_by,
+            "table_per": table_per,
             "error_member": error_member,
             "on_missing": on_missing,
             "max_dead": max_dead,

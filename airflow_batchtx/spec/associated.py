@@ -17,10 +17,11 @@ class AssociatedOutput:
 
     `dead_rows` are the rows of the input that are not in it; they lie with the reason below `dead_letters`, which is
     None without any. With a `share` all numbers are those of this share alone; the last of them writes the manifest.
+    Where folders of the inputs have `tables` of their own, each of them has its manifest, and this one is None.
     """
 
     output: str
-    manifest: str
+    manifest: str | None
     rows: int
     parts: int
     columns: tuple[str, ...]
@@ -28,6 +29,7 @@ class AssociatedOutput:
     dead_rows: int = 0
     dead_letters: str | None = None
     share: str | None = None
+    tables: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Write it as JSON (a small XCom)."""

@@ -98,6 +98,16 @@ def test_tasks_can_be_mapped(dag: DAG) -> None:
     assert (task.source, task.keep) == ("s3://lake/2/", ["id"])
 
 
+def test_an_instance_whose_output_is_mapped_writes_just_there(dag: DAG) -> None:
+    days: list[dict[str, Any]] = [{"source": f"s3://lake/{day}/", "output": f"s3://b/{day}/"} for day in (1, 2)]
+    mapped = PrepareInputOperator.partial(task_id="p", dag=dag).expand_kwargs(days)
+    task: Any = mapped.unmap(days[1])
+    task.store = InMemoryStore({"s3://lake/2/a.csv": b"x\n1\n"}, buckets=["b"])
+    ti: Any = FakeTaskInstance(map_index=1)
+
+    assert task.execute({"ti": ti})["manifest"] == "s3://b/2/manifest.json"
+
+
 @pytest.mark.parametrize(
     ("output", "rendered", "index", "written"),
     [
@@ -162,4 +172,5 @@ def test_what_one_task_returns_the_next_one_takes() -> None:
         "dead_rows": 0,
         "dead_letters": None,
         "share": None,
+        "tables": 1,
     }
