@@ -45,10 +45,13 @@ modelservers: .venv-modelservers/.installed  ## Install model servers of others 
 	$(if $(wildcard tests/clients/alone-$*.txt),.venv-$*/bin/pip install --quiet --no-deps --requirement tests/clients/alone-$*.txt)
 	@touch $@
 
+page:  ## Build the page in Airflow's UI anew; needs Node 20.19 or newer
+	cd airflow_batchtx/plugin/page && npm ci --silent && npm run --silent build
+
 docs: $(STAMP)  ## Draw the pictures of README and docs anew
 	$(BIN)/python docs/pictures.py
 
 clean:  ## Remove what setup and runs have made
 	rm -rf $(VENV) .venv-sagemaker .venv-aiobotocore .venv-modelservers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
-.PHONY: help setup demo test lint bench sagemaker-sdk aiobotocore modelservers docs clean
+.PHONY: help setup demo test lint bench sagemaker-sdk aiobotocore modelservers page docs clean

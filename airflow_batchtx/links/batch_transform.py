@@ -32,7 +32,7 @@ class _PublishedLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
         """Give the address; an empty text while there is no job."""
         # Past a custom XCom backend, as Airflow's server does.
-        return BaseXCom.get_one(key=self.xcom_key, **_place(ti_key)) or ""
+        return BaseXCom.get_one(key=self.xcom_key, **place_of(ti_key)) or ""
 
 
 class TransformJobLink(_PublishedLink):
@@ -64,10 +64,11 @@ def publish_links(context: Context, job_name: str, output: S3Uri, jobs: Transfor
     try:
         pages = job_pages(region=jobs.region, job_name=job_name, output=output, endpoint=jobs.endpoint)
         for link in LINKS:
-            BaseXCom.set(key=link.xcom_key, value=getattr(pages, link.page) or "", **_place(context["ti"]))
+            BaseXCom.set(key=link.xcom_key, value=getattr(pages, link.page) or "", **place_of(context["ti"]))
     except Exception as error:  # noqa: BLE001 - the job runs and is paid for: a button must not be what fails its task
         log.warning("Airflow's page of this task will not link to transform job %s: %r", job_name, error)
 
 
-def _place(ti: Any) -> dict[str, Any]:
+def place_of(ti: Any) -> dict[str, Any]:
+    """Name a task instance as XComs do."""
     return {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}

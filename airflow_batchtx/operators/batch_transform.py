@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from airflow.sdk import Context
@@ -52,10 +53,13 @@ from airflow_batchtx.hooks.stopping import stop_wanted
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
+from airflow_batchtx.links.job_card import publish_card
 from airflow_batchtx.planning.addresses import address
 from airflow_batchtx.planning.tags import automatic_tags
 from airflow_batchtx.sagemaker.jobs import Described
 from airflow_batchtx.spec import policy, wire
+from airflow_batchtx.spec.card import JobCard
+from airflow_batchtx.spec.enums import JobStatus
 from airflow_batchtx.spec.intent import Intent, Try
 from airflow_batchtx.spec.job import TransformJob, check
 from airflow_batchtx.spec.members import BY_NAME
@@ -364,11 +368,13 @@ class BatchTransformOperator(Traced, ControlledOperator):
         try:
             result = ending.concluded(described, started.on_record)
         except JobFailed as failed:
-            result = ending.result(described, started.on_record)
+            result = replace(ending.result(described, started.on_record), objects_done=failed.objects_done)
             self._traced(started, result, failed.objects_done)
-            publish_job_metrics(context, self, replace(result, objects_done=failed.objects_done))
+            publish_card(context, partial(self._card, result, str(failed)))
+            publish_job_metrics(context, self, result)
             raise
         self._traced(started, result, result.objects_done)
+        publish_card(context, partial(self._card, result))
         publish_outlets(context, self, result)
         publish_job_metrics(context, self, result)
         self.log.info(
@@ -475,7 +481,31 @@ class BatchTransformOperator(Traced, ControlledOperator):
             context["ti"].xcom_push(key=key, value=value)
         self._traced(started)
         publish_links(context, started.job_name, started.output, self.services.jobs)
+        publish_card(context, lambda: self._card(self._as_it_is(started)))
         self.log.info("Transform job %(job_name)s (%(job_arn)s) writes to %(output)s", known)
+
+    def _as_it_is(self, started: Started) -> TransformResult:
+        """Describe a job that may have been made just now, without asking SageMaker for it."""
+        made = {
+            "TransformJobName": started.job_name,
+            "TransformJobArn": started.job_arn,
+            "TransformJobStatus": JobStatus.IN_PROGRESS.value,
+            "CreationTime": datetime.fromtimestamp(self.services.clock(), timezone.utc),
+        }
+        request = started.intent.request if started.intent else {}
+        return self.ending(self._policy).result(started.described or {**request, **made}, started.on_record)
+
+    def _card(self, result: TransformResult, reason: str = "") -> JobCard:
+        price = self.price_table.price(self.services.jobs.region, result.instance_type)
+        return JobCard(
+            result=result,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.ssl_verify,
+            per_hour=price.per_hour if price else None,
+            currency=price.currency if price else None,
+            reason=reason,
+        )
 
     def _rescheduled(self, postponed: Postponed, context: Context) -> Exception:
         """Come again later without a worker slot; give up what has waited for too long."""

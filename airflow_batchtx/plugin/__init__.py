@@ -1,0 +1,1 @@
+"""The page of transform jobs in Airflow's UI."""

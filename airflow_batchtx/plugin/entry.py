@@ -1,0 +1,43 @@
+"""What Airflow finds by the entry point `airflow.plugins`, in each of its processes: so it imports next to nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+PREFIX = "/batchtx"
+# Without a slash in front: the page lies below the path that Airflow itself is served under.
+_STATIC = f"{PREFIX[1:]}/static"
+
+
+def _view(name: str, route: str, destination: str) -> dict[str, str]:
+    """Describe a React component of the bundle, which puts it under this `name`."""
+    return {
+        "name": name,
+        "url_route": route,
+        "destination": destination,
+        "bundle_url": f"{_STATIC}/page.js",
+        "icon": f"{_STATIC}/icon.svg",
+        "icon_dark_mode": f"{_STATIC}/icon-dark.svg",
+    }
+
+
+class _Served:
+    """The server's part, which is made where Airflow asks for it: in the API server."""
+
+    def __get__(self, instance: object, owner: type) -> list[dict[str, Any]]:
+        from airflow_batchtx.plugin.server import app
+
+        return [{"app": app(), "url_prefix": PREFIX, "name": owner.name}]  # type: ignore[attr-defined]
+
+
+class BatchtxPlugin(AirflowPlugin):
+    """A page of all transform jobs, and a tab of each task instance for its own."""
+
+    name = "batchtx"
+    fastapi_apps = _Served()
+    react_apps = [  # noqa: RUF012 - as Airflow declares it
+        _view("Transform jobs", "transform-jobs", "nav"),
+        _view("Transform job", "transform-job", "task_instance"),
+    ]
