@@ -9,9 +9,12 @@ import pytest
 
 from tests.e2e.airflow.gate import gate_to
 from tests.e2e.airflow.stack import running_airflow
-from tests.e2e.airflow.stage import World
+from tests.e2e.airflow.stage import BUCKET, World
 from tests.engines import Models, running_engine
+from tests.queues import make_queues
 
+# Of the type that the backfilled examples ask for, and nobody else.
+QUOTA = "ml.m5.xlarge=2"
 NIGHTLY = "takes minutes of all cores: run it with -m nightly"
 
 
@@ -26,7 +29,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def world(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home: Path = tmp_path_factory.mktemp("engine")
-    with running_engine(home) as engine, gate_to(engine.url) as gate:
+    with running_engine(home, "--quota", QUOTA) as engine, gate_to(engine.url) as gate:
+        engine.s3.create_bucket(Bucket=BUCKET)
+        make_queues(engine, BUCKET)  # the examples' watchers look for them from the beginning
         services = {
             "AWS_ENDPOINT_URL": engine.storage,
             "AWS_ENDPOINT_URL_SAGEMAKER": gate.url,
@@ -34,6 +39,7 @@ def world(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            "AIRFLOW_VAR_BATCHTX_BUCKET": BUCKET,
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
         }

@@ -21,6 +21,8 @@ from tests.engines import Desk, Engine, Invocation, Models, Reply
 
 T = TypeVar("T")
 TASK = "score"
+# Where the example DAGs find their data.
+BUCKET = "examples"
 ENDED = ("success", "failed")
 # Seconds. What takes two on an idle machine takes a minute beside other tests; no scenario waits for this to pass.
 PATIENCE = 300
