@@ -64,3 +64,16 @@ def test_the_face_imports_neither_the_engine_nor_a_data_library(tmp_path: Path) 
     assert loaded & OURS == set()
     assert loaded & (DATA_LIBRARIES | SERVERS) - theirs == set()
     assert theirs & DATA_LIBRARIES == set(), "Airflow itself loads data libraries now: say so in docs/"
+
+
+@pytest.mark.airflow
+def test_airflows_parts_import_next_to_nothing_with_the_plugin(tmp_path: Path) -> None:
+    # Each of them loads all plugins; only the API server serves pages.
+    theirs = imported_with("airflow.sdk.plugins_manager", tmp_path)
+
+    loaded = imported_with("airflow.sdk.plugins_manager, airflow_batchtx.plugin.entry", tmp_path)
+
+    assert {name for name in loaded - theirs if name.startswith("airflow_batchtx.")} <= {
+        *imported_with("airflow_batchtx", tmp_path), "airflow_batchtx.plugin", "airflow_batchtx.plugin.entry",
+    }  # fmt: skip
+    assert not {name for name in loaded - theirs if name.startswith(("fastapi", "sqlalchemy", "boto", "airflow."))}
