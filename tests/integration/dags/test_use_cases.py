@@ -121,9 +121,8 @@ def test_segments_many_tasks_share_the_work_and_no_customer_is_lost(run: Run, la
     ]
     table = lake.table(lake.folder("customer-segmentation", "segments")).sort_values("customer", ignore_index=True)
     customers = customer_segmentation.customers()
-    assert table[["customer", "contract", "left"]].equals(
-        customers[["customer", "contract", "left"]].astype(table.dtypes)
-    )
+    known = ["customer", "contract", "left"]
+    assert table[known].astype(str).equals(customers[known].astype(str))
     inference = customer_segmentation_inference
     model = lake.model("customer-segmentation", "customer-segments", inference, tmp_path)
     said = inference.predict_fn(customers[customer_segmentation.FEATURES].fillna(0).to_numpy(), model)
