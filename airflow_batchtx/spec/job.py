@@ -103,7 +103,7 @@ class TransformJob:
         )
         check(request)
         values = wire.flat(request)
-        if "tags" in values:
+        if isinstance(values.get("tags"), list):
             values["tags"] = {tag["Key"]: tag["Value"] for tag in values["tags"]}
         return cls(**values)
 
@@ -126,26 +126,30 @@ class TransformJob:
         )
 
     @staticmethod
-    def params(*names: str) -> dict[str, Param]:
-        """Give form fields for the named members, to be a DAG's `params`.
+    def params(*names: str, **defaults: Any) -> dict[str, Param]:
+        """Give form fields for the named members, to be a DAG's `params`; those with a default need not be named too.
 
-        Each has its type, its bounds, its menu of values and a line of help, so that Airflow refuses a wrong value
-        when the run is started. `from_params` makes a job of them.
+        Each has its type, its bounds, its menu of values, examples, a line of help and a link to AWS's own words, so
+        that Airflow refuses a wrong value when the run is started. A default of None lets a field be left empty, also
+        one that a job must have: then it is for the DAG to choose. `from_params` makes a job of the fields.
+
+        InvalidJob where a name is no member's, or a default is one that SageMaker would refuse.
         """
         # The one place where the spec knows Airflow: the name is public here, and a Param is Airflow's.
         from airflow.sdk import Param
 
-        return {name: Param(**schema) for name, schema in form.fields(names).items()}
+        return {name: Param(**schema) for name, schema in form.fields(names, defaults).items()}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], **others: Any) -> TransformJob:
         """Make a job of what `params` gave, and of `others`, which win.
 
         Given the form fields themselves it is for a DAG file: each becomes the template of its value. Given the values
-        of a run it is for a task. Entries that are no members of a job are left to others.
+        of a run it is for a task. A field that is left empty leaves its member out. Entries that are no members of a
+        job are left to others.
         """
         known = {name: params[name] for name in params if name in BY_NAME}
-        values = {name: f"{{{{ params.{name} }}}}" if isinstance(v, Reference) else v for name, v in known.items()}
+        values = {name: form.template(name) if isinstance(v, Reference) else v for name, v in known.items()}
         return cls(**{**values, **others})
 
 

@@ -6,6 +6,8 @@ only; their source stands beside them.
 
 from __future__ import annotations
 
+import re
+
 # API reference, MaxPayloadInMB: "cannot be greater than 100 MB"; "the value of MaxConcurrentTransforms *
 # MaxPayloadInMB must not exceed 100".
 MAX_PAYLOAD_IN_MB = 100
@@ -28,12 +30,16 @@ S3_URI_PATTERN = r"(?:s3://|https://s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazo
 ENVIRONMENT_NAME_PATTERN = r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}"
 # The model's [\p{L}\p{Z}\p{N}_.:/=+\-@]*, in the words of Python's re (\w is letters, digits and the underscore).
 TAG_PATTERN = r"[\w\s.:/=+\-@]*"
+# API reference, TransformEnvironmentMap and Tag: the most characters.
+ENVIRONMENT_VALUE_LENGTH = 10240
+TAG_KEY_LENGTH, TAG_VALUE_LENGTH = 128, 256
 # Not in the model: the shape of every instance type there is. An unknown type of this shape is only warned of, since
 # the installed botocore lags AWS.
 INSTANCE_TYPE_PATTERN = r"ml\.[a-z][a-z0-9-]*\.[a-z0-9-]+"
 
 # What a filter may hold besides letters and digits (message of the service, boto/boto3#3136).
 JSON_PATH_OPERATORS = ("$", "[", "]", "*", ".", " ", ",", ":", "-", "'")
+FILTER_PATTERN = rf"\$[a-zA-Z0-9{re.escape(''.join(JSON_PATH_OPERATORS))}]*"
 # Developer guide, batch-transform-data-processing: the types that filters and joins work on.
 PROCESSED_TYPES = ("text/csv", "application/json", "application/jsonlines")
 

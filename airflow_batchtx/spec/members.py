@@ -29,6 +29,7 @@ class Member:
     """One member: `name` is ours, `path` is AWS's.
 
     Bounds are of the value for a whole number, of the length in characters for a text, of the count for the rest.
+    `help` is what a form says, where the remedy speaks of what only a DAG can give; it proposes the examples.
     """
 
     name: str
@@ -40,7 +41,9 @@ class Member:
     pattern: str | None = None
     values: tuple[str, ...] | None = None
     remedy: str
+    help: str | None = None
     example: str | int | None = None
+    examples: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -55,6 +58,7 @@ def _choices(kind: type[Enum]) -> tuple[str, ...]:
 _KMS = "Give a key id, an alias or an ARN of AWS KMS, or leave it out."
 _EXPERIMENT = "Use letters, digits and hyphens, at most 120."
 _FILTER = "Use a JSONPath such as $[1:] for CSV or $.features for JSON, or leave it out."
+_JSON = ("application/jsonlines", "application/json")
 
 MEMBERS: tuple[Member, ...] = (
     Member(
@@ -99,11 +103,11 @@ MEMBERS: tuple[Member, ...] = (
         name="input", path="TransformInput.DataSource.S3DataSource.S3Uri", kind=Kind.INPUT, required=True,
         maximum=1024, pattern=limits.S3_URI_PATTERN,
         remedy="Give s3://bucket/prefix/, a list of prefixes and objects, or the output of a PrepareInputOperator.",
-        example="s3://bucket/in/",
+        help="Give an S3 prefix, which takes all objects below it, or one object.", example="s3://bucket/in/",
     ),
     Member(
         name="content_type", path="TransformInput.ContentType", maximum=256, pattern=r".*",
-        remedy="Give the media type of the input, such as text/csv.", example="text/csv",
+        remedy="Give the media type of the input, such as text/csv.", example="text/csv", examples=_JSON,
     ),
     Member(
         name="compression_type", path="TransformInput.CompressionType", values=_choices(enums.CompressionType),
@@ -119,7 +123,7 @@ MEMBERS: tuple[Member, ...] = (
     ),
     Member(
         name="accept", path="TransformOutput.Accept", maximum=256, pattern=r".*",
-        remedy="Give the media type that the model shall answer in.", example="text/csv",
+        remedy="Give the media type that the model shall answer in.", example="text/csv", examples=_JSON,
     ),
     Member(
         name="assemble_with", path="TransformOutput.AssembleWith", values=_choices(enums.AssembleWith),
@@ -161,9 +165,11 @@ MEMBERS: tuple[Member, ...] = (
     ),
     Member(
         name="input_filter", path="DataProcessing.InputFilter", maximum=63, remedy=_FILTER, example="$[1:]",
+        examples=("$[0]", "$.features"),
     ),
     Member(
         name="output_filter", path="DataProcessing.OutputFilter", maximum=63, remedy=_FILTER, example="$[0,-1]",
+        examples=("$[-1]", "$['id','SageMakerOutput']"),
     ),
     Member(
         name="join_source", path="DataProcessing.JoinSource", values=_choices(enums.JoinSource),

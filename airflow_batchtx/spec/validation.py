@@ -119,8 +119,8 @@ def _texts(member: Member, value: Any) -> Iterator[str]:
             continue
         if not isinstance(name, str) or not re.fullmatch(member.pattern or "", name):
             yield f"the name {name!r} must match {member.pattern}"
-        if not isinstance(text, str) or len(text) > 10240:
-            yield f"the value of {name!r} must be a text of at most 10240 characters"
+        if not isinstance(text, str) or len(text) > limits.ENVIRONMENT_VALUE_LENGTH:
+            yield f"the value of {name!r} must be a text of at most {limits.ENVIRONMENT_VALUE_LENGTH} characters"
 
 
 def _tags(member: Member, value: Any) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _tags(member: Member, value: Any) -> Iterator[str]:
     keys = [tag["Key"] for tag in value]
     yield from (f"the key {key!r} is there twice" for key in dict.fromkeys(keys) if keys.count(key) > 1)
     for tag in value:
-        for part, least, most in (("Key", 1, 128), ("Value", 0, 256)):
+        for part, least, most in (("Key", 1, limits.TAG_KEY_LENGTH), ("Value", 0, limits.TAG_VALUE_LENGTH)):
             text = tag[part]
             if not is_open(text) and not _is_tag(text, least, most):
                 yield f"{part} {text!r} must be {least} to {most} letters, digits, blanks or _.:/=+-@"

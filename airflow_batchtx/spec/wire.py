@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_batchtx.spec.members import BY_NAME, MEMBERS, Kind, Member
@@ -67,18 +68,22 @@ _FOLDERS = frozenset(
 
 
 def coerced(request: Mapping[str, Any]) -> Request:
-    """Give a copy in which rendered texts have become the numbers, flags and lists of inputs that they spell.
+    """Give a copy in which rendered texts have become the numbers, flags, lists and mappings that they spell.
 
-    Jinja renders everything to text. A text that spells nothing of the kind is left, for the checks to name.
+    Jinja renders everything to text, and a parameter that is not set to one of `UNSET`: then the member is left out. A
+    text that spells nothing of its kind is left, for the checks to name.
     """
     copy = copied(request)
     for name, value in flat(copy).items():
         member = BY_NAME[name]
-        if isinstance(value, str) and (spelt := _SPELT.get(member.kind)):
-            _replace(copy, member, spelt(value))
+        if isinstance(value, str):
+            _replace(copy, member, _SPELT[member.kind](member, value))
         elif member.kind is Kind.INPUT and isinstance(value, Sequence):
             # What the tasks of a mapped one returned comes from Airflow as a sequence of its own.
             _replace(copy, member, list(value))
+        elif member.kind is Kind.TAGS and isinstance(value, Mapping):
+            # A DAG that renders to native objects has made a mapping of it already.
+            _replace(copy, member, tag_list(value))
     return copy
 
 
@@ -97,18 +102,28 @@ def copied(request: Mapping[str, Any]) -> Request:
     return {key: copied(part) if isinstance(part, Mapping) else part for key, part in request.items()}
 
 
-def _whole(text: str) -> int | str | None:
+UNSET = ("", "None")
+"""What a template renders a parameter to that has no value."""
+
+
+def _text(member: Member, text: str) -> str | None:
+    # "None" is a value of some members, and a member that a job must have is not left out for what it is called.
+    unset = text in UNSET and text not in (member.values or ())
+    return None if unset and not member.required else text
+
+
+def _whole(_: Member, text: str) -> int | str | None:
     text = text.strip()
-    if text in ("", "None"):  # what an unset parameter renders to
+    if text in UNSET:
         return None
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
-def _flag(text: str) -> bool | str | None:
+def _flag(_: Member, text: str) -> bool | str | None:
     return {"true": True, "false": False, "": None, "none": None}.get(text.strip().lower(), text)
 
 
-def _input(text: str) -> Any:
+def _input(_: Member, text: str) -> Any:
     """Read a list of inputs, or what a prepare task returned: no URI begins as they do."""
     if not text.lstrip().startswith(("[", "{")) or is_open(text):
         return text
@@ -118,7 +133,29 @@ def _input(text: str) -> Any:
         return text
 
 
-_SPELT = {Kind.INTEGER: _whole, Kind.FLAG: _flag, Kind.INPUT: _input}
+def _texts(_: Member, text: str) -> Any:
+    """Read a mapping in JSON, such as `{{ params.environment | tojson }}` is rendered to."""
+    if text in UNSET:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _tags(member: Member, text: str) -> Any:
+    found = _texts(member, text)
+    return tag_list(found) if isinstance(found, Mapping) else found
+
+
+_SPELT: Mapping[Kind, Callable[[Member, str], Any]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: _whole,
+    Kind.FLAG: _flag,
+    Kind.INPUT: _input,
+    Kind.TEXTS: _texts,
+    Kind.TAGS: _tags,
+}
 
 
 def tag_list(tags: Mapping[str, object]) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from botocore.model import Shape, StringShape, StructureShape
 
-from airflow_batchtx.spec import enums, limits
+from airflow_batchtx.spec import enums, form, limits
 from airflow_batchtx.spec.members import BY_PATH, MEMBERS, Kind
 
 MODEL = botocore.session.get_session().get_service_model("sagemaker")
@@ -65,7 +65,7 @@ def test_bounds_patterns_and_values(path: str) -> None:
     assert member.maximum == said.get("max")
     if shape.type_name == "map":
         assert member.pattern == shape.key.metadata["pattern"]
-        assert shape.value.metadata["max"] == 10240
+        assert shape.value.metadata["max"] == limits.ENVIRONMENT_VALUE_LENGTH
     else:
         assert member.pattern == said.get("pattern")
     assert set(member.values or []) == set(said.get("enum", []))
@@ -107,3 +107,17 @@ def test_tags() -> None:
     assert tag.members["Key"].metadata["max"] == 128
     assert tag.members["Value"].metadata["max"] == 256
     assert BY_PATH["Tags"].maximum == LEAVES["Tags"][0].metadata["max"]
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_a_form_links_to_the_page_of_the_structure(path: str) -> None:
+    *folders, last = path.split(".")
+    shape = CREATE
+    for folder in folders:
+        shape = shape.members[folder]
+    place = f"Type-{shape.name}" if folders else "CreateTransformJob-request"
+    page = shape.name if folders else "CreateTransformJob"
+
+    said = form.fields((BY_PATH[path].name,), {})[BY_PATH[path].name]["description_md"]
+
+    assert said.endswith(f"[{last}]({form.REFERENCE}{page}.html#sagemaker-{place}-{last})")

@@ -52,7 +52,6 @@ def shown(value: Any) -> str:
 
 # One row a rule: what is written, and which fields the complaint names.
 REFUSED: list[tuple[dict[str, Any], set[str]]] = [
-    ({"name": ""}, {"name"}),
     ({"name": "--_"}, {"name"}),
     ({"name": 7}, {"name"}),
     ({"model_name": ""}, {"model_name"}),
@@ -230,6 +229,11 @@ def test_rendered_texts_become_numbers_and_unset_ones_vanish() -> None:
     put(request, "ModelClientConfig.InvocationsTimeoutInSeconds", "")
     put(request, "DataCaptureConfig.GenerateInferenceId", "false")
     put(request, "TransformInput.SplitType", "None")
+    put(request, "TransformInput.ContentType", "None")
+    put(request, "TransformOutput.Accept", "")
+    put(request, "ModelName", "None")
+    put(request, "Environment", '{"A": "1"}')
+    put(request, "Tags", '{"team": "ml"}')
 
     done = coerced(request)
 
@@ -238,6 +242,11 @@ def test_rendered_texts_become_numbers_and_unset_ones_vanish() -> None:
     assert done["ModelClientConfig"] == {}
     assert done["DataCaptureConfig"] == {"GenerateInferenceId": False}
     assert done["TransformInput"]["SplitType"] == "None"
+    assert "ContentType" not in done["TransformInput"]
+    assert "Accept" not in done["TransformOutput"]
+    assert done["ModelName"] == "None", "a member that a job must have is not left out"
+    assert done["Environment"] == {"A": "1"}
+    assert done["Tags"] == [{"Key": "team", "Value": "ml"}]
     assert request["TransformResources"]["InstanceCount"] == " 3 "
 
 
