@@ -102,7 +102,8 @@ def _png(image: Any) -> bytes:
 def _table(column: str, names: list[str], values: Any) -> bytes:
     import pandas as pd
 
-    return pd.DataFrame({"object": names, column: [*values]}).to_csv(index=False).encode()
+    table: str = pd.DataFrame({"object": names, column: [*values]}).to_csv(index=False)
+    return table.encode()
 
 
 CASE = Case(

@@ -13,7 +13,7 @@ distribution, so that some fraud looks honest, and the other way round.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_batchtx.cli.demo.cases import linear
 from airflow_batchtx.cli.demo.cases.case import Case
@@ -37,7 +37,7 @@ def transactions(seed: int) -> pd.DataFrame:
     card = draw.integers(CARDS, size=TRANSACTIONS)
     fraud = draw.random(TRANSACTIONS) < 1 / 200
 
-    def either(dishonest: float, honest: float) -> np.ndarray:
+    def either(dishonest: float, honest: float) -> Any:
         return np.where(fraud, dishonest, honest)
 
     hours = np.where(fraud, draw.uniform(0, 24, TRANSACTIONS), draw.normal(14, 4, TRANSACTIONS) % 24)

@@ -21,4 +21,5 @@ def machines(readings: pd.DataFrame) -> pd.DataFrame:
     days = readings["read_at"].str[:10]
     week = readings.groupby("machine")[SENSORS].mean()
     day = readings[days == days.max()].groupby("machine")[SENSORS].mean()
-    return week.join(day, lsuffix="_week", rsuffix="_day").round(4).reset_index()
+    made: pd.DataFrame = week.join(day, lsuffix="_week", rsuffix="_day").round(4).reset_index()
+    return made
