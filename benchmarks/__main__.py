@@ -20,6 +20,7 @@ BENCHMARKS = {
     "s3_streaming": "streams from and to S3, against other clients",
     "model_http": "servers for handlers and clients for model servers",
     "triggers": "hundreds of deferred tasks, against the amazon provider's trigger",
+    "backfill": "a month of days in 30 jobs, against one job over all days",
 }
 
 
