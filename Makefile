@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Train, prepare, transform and associate real data on the local engine
 	@$(BIN)/batchtx demo
 
+ui: $(STAMP)  ## Airflow's UI with the example DAGs on the local engine, until Ctrl-C
+	@$(BIN)/batchtx ui $(UI)
+
 test: $(STAMP)  ## Run the tests; what the machine lacks is skipped with the reason
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
@@ -54,4 +57,4 @@ docs: $(STAMP)  ## Draw the pictures of README and docs anew
 clean:  ## Remove what setup and runs have made
 	rm -rf $(VENV) .venv-sagemaker .venv-aiobotocore .venv-modelservers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
-.PHONY: help setup demo test lint bench sagemaker-sdk aiobotocore modelservers page docs clean
+.PHONY: help setup demo ui test lint bench sagemaker-sdk aiobotocore modelservers page docs clean

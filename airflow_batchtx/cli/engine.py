@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from airflow_batchtx.errors import LocalEngineError
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_TO_END = 15.0
 _LAST_PORT = 65535
+_LOOPBACK = "127.0.0.1"
 _EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
@@ -38,6 +39,11 @@ class Health:
     services: str | None
     region: str
     version: str
+
+    @property
+    def port(self) -> int:
+        """The engine's port."""
+        return urlsplit(self.engine).port or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +107,27 @@ def start(
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Health]:
-    """Run an engine and its S3 on free ports as a process that ends with the block, or with this process."""
+def running(home: Path, *, port: int = 0, log: Path | None = None) -> Iterator[Health]:
+    """Run an engine and its S3 as a process that ends with the block, or with this process.
+
+    They are at `port` and the one after it, or at free ones where those are taken. What they complain of is written to
+    `log`, or shown.
+    """
     command = [sys.executable, "-m", "airflow_batchtx.engine", "--home", str(home), "--ends-with-stdin"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    if port:
+        command += [f"--port={_free(_LOOPBACK, port)}", f"--s3-port={_free(_LOOPBACK, port + 1)}"]
+    with nullcontext() if log is None else log.open("ab") as complaints:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, start_new_session=True
+        )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         if not (told := process.stdout.readline()):
-            raise LocalEngineError("The local engine ended before it answered.")
+            why = log.read_text(errors="replace").splitlines()[-1:] if log else []
+            raise LocalEngineError(" ".join(("The local engine ended before it answered.", *why)))
         address = urlsplit(json.loads(told)["engine"])
-        yield health(address.hostname or "127.0.0.1", address.port or 0)
+        yield health(address.hostname or _LOOPBACK, address.port or 0)
     finally:
         process.stdin.close()
         try:

@@ -65,6 +65,32 @@ def demo(
         story.tell(output=output, keep=keep)
 
 
+@app.command()
+def ui(
+    port: Annotated[
+        int, typer.Option("--port", "-p", help="Port of Airflow's pages; a free one if it is taken.")
+    ] = 8080,
+    engine_port: Annotated[int, typer.Option(help="Port of the engine; a free one if it is taken.")] = DEFAULT_PORT,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Airflow's database, the jobs and all logs.", show_default="~/.batchtx/ui"),
+    ] = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(help="Seed only this one of `batchtx seed --list`; may be repeated.", show_default="all"),
+    ] = None,
+) -> None:
+    """Airflow's own pages on this machine, until Ctrl-C: the example DAGs, their data and models, and the local engine.
+
+    It prints where they are, and who may log in.
+    """
+    from airflow_batchtx.cli.demo.cases import CASES
+    from airflow_batchtx.cli.ui import command
+
+    home = home or Path.home() / ".batchtx" / "ui"
+    command.run(port=port, engine_port=engine_port, home=home.resolve(), cases=case or [*CASES])
+
+
 @local.command()
 def start(  # noqa: PLR0913, PLR0917 options are arguments to typer
     port: Port = DEFAULT_PORT,

@@ -1,0 +1,139 @@
+"""Start all of it, say where it is, and end all of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from airflow_batchtx.cli import engine
+from airflow_batchtx.cli.demo import seeding
+from airflow_batchtx.cli.demo.airflow import example_dags
+from airflow_batchtx.cli.demo.cases import load
+from airflow_batchtx.cli.demo.steps import Steps
+from airflow_batchtx.cli.extras import require
+from airflow_batchtx.cli.ui.kept import kept
+from airflow_batchtx.cli.ui.pages import Pages
+from airflow_batchtx.cli.ui.settings import HOST, USER, free_port, make_database, password, settings
+from airflow_batchtx.cli.ui.watching import until_ailing
+from airflow_batchtx.errors import LocalEngineError
+
+# Seconds. Airflow starts within half a minute on two idle cores.
+_STARTED_WITHIN, _PARSED_WITHIN = 300.0, 90.0
+_BETWEEN_LOOKS = 0.5
+_LINES_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """All that runs: the engine, Airflow's process and its pages, and the home of both."""
+
+    engine: engine.Health
+    airflow: subprocess.Popen[bytes]
+    pages: Pages
+    home: Path
+
+    @property
+    def log(self) -> Path:
+        """What Airflow prints."""
+        return self.home / "airflow.log"
+
+    def ailing(self) -> tuple[str, ...]:
+        """Name what does not work now; LocalEngineError where Airflow has ended."""
+        self.expect()
+        try:
+            engine.health(HOST, self.engine.port)
+        except LocalEngineError:
+            return ("engine", *self.pages.ailing())
+        return self.pages.ailing()
+
+    def expect(self) -> None:
+        """Raise LocalEngineError, with the end of its log, where Airflow has ended."""
+        if (code := self.airflow.poll()) is not None:
+            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:])
+            raise LocalEngineError(f"airflow standalone ended with {code}:\n{tail}")
+
+
+def run(*, port: int, engine_port: int, home: Path, cases: Sequence[str]) -> None:
+    """Serve until Ctrl-C or SIGTERM; whatever it started is gone afterwards.
+
+    InvalidInput for a case that does not exist; LocalEngineError where a part does not start, or ends by itself.
+    """
+    require("demo")
+    for name in cases:
+        load(name)
+    console = Console()
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.default_int_handler)
+    try:
+        with ExitStack() as stack:
+            running = _start(Steps(console), stack, port=port, engine_port=engine_port, home=home, cases=cases)
+            _tell(console, running)
+            lost = until_ailing(running.ailing, clock=time.monotonic, sleep=time.sleep)
+            raise LocalEngineError(f"{' and '.join(lost)} not healthy any more: all has been ended. See {running.log}")
+    except KeyboardInterrupt:
+        console.print("Airflow, the engine and its S3 have ended.")
+
+
+def _start(steps: Steps, stack: ExitStack, *, port: int, engine_port: int, home: Path, cases: Sequence[str]) -> Running:
+    home.mkdir(parents=True, exist_ok=True)
+    with steps.step("Start the local engine and its S3"):
+        found = stack.enter_context(engine.running(home / "engine", port=engine_port, log=home / "engine.log"))
+    pages = Pages(HOST, free_port(port), USER, password(home))
+    make_database(home)
+    airflow = stack.enter_context(
+        kept(
+            [sys.executable, "-m", "airflow", "standalone"],
+            environment=settings(home, pages.port, found, seeding.BUCKET),
+            log=home / "airflow.log",
+        )
+    )
+    stack.callback(steps.console.print, "[dim]Ending Airflow and the engine[/]")
+    running = Running(found, airflow, pages, home)
+    # Airflow makes its database meanwhile.
+    clients = seeding.Clients(*engine.clients(engine.environment(found)))
+    steps.follow(seeding.seed(clients, seeding.BUCKET, cases))
+    _await(steps, "Airflow starts", running, pages.ailing, _STARTED_WITHIN)
+    files = [file.name for file in sorted(example_dags().glob("*.py"))]
+    _await(steps, "Airflow reads the DAGs", running, lambda: pages.unread(files), _PARSED_WITHIN)
+    return running
+
+
+def _await(steps: Steps, name: str, running: Running, missing: Callable[[], Sequence[str]], seconds: float) -> None:
+    """Wait until nothing is missing any more, and say meanwhile what is."""
+    began = time.monotonic()
+    with steps.console.status(name) as status:
+        while left := missing():
+            running.expect()
+            if time.monotonic() - began > seconds:
+                raise LocalEngineError(f"{name}: still missing {', '.join(left)} after {seconds:.0f} s. {running.log}")
+            status.update(f"{name}  [dim]{', '.join(left)}[/]")
+            time.sleep(_BETWEEN_LOOKS)
+    steps.done(name, f"{time.monotonic() - began:.1f} s")
+
+
+def _tell(console: Console, running: Running) -> None:
+    parsed = running.pages.parsed()
+    shown = Table.grid(padding=(0, 3))
+    for name, value in (
+        ("Airflow", f"[bold]{running.pages.url}[/]   user [bold]{USER}[/], password [bold]{running.pages.password}[/]"),
+        ("DAGs", ", ".join(sorted(parsed.dags))),
+        *((("cannot be read", f"[red]{', '.join(parsed.broken)}[/]"),) if parsed.broken else ()),
+        ("Jobs", f"{running.engine.engine}/jobs"),
+        ("Logs", escape(f"{running.log}, {running.home / 'engine.log'}")),
+        ("boto3", f'eval "$(batchtx local env --port {running.engine.port})"'),
+    ):
+        shown.add_row(f"[dim]{name}[/]", value)
+    console.print(
+        Panel(shown, title="[bold]Airflow on the local engine[/]", subtitle="Ctrl-C ends all of it", expand=False)
+    )
