@@ -41,7 +41,7 @@ def transactions(seed: int) -> pd.DataFrame:
         return np.where(fraud, dishonest, honest)
 
     hours = np.where(fraud, draw.uniform(0, 24, TRANSACTIONS), draw.normal(14, 4, TRANSACTIONS) % 24)
-    return pd.DataFrame(
+    drawn: pd.DataFrame = pd.DataFrame(
         {
             "transaction": [f"T{number:05d}" for number in range(1, TRANSACTIONS + 1)],
             "card": [f"C{number:04d}" for number in card],
@@ -54,6 +54,7 @@ def transactions(seed: int) -> pd.DataFrame:
             "fraud": fraud.astype(int),
         }
     )
+    return drawn
 
 
 def objects() -> Iterator[tuple[str, bytes]]:
