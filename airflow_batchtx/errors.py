@@ -468,7 +468,8 @@ class Postponed(BatchTransformError):
     since: str | None = None
 
     def __str__(self) -> str:
-        return f"Transform job {self.job_name!r} has to wait: {self.reason}"
+        # AWS's own reasons end with a full stop, ours do not.
+        return f"Transform job {self.job_name!r} has to wait: {self.reason.rstrip('.')}"
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_batchtx import errors
-from airflow_batchtx.errors import BatchTransformError, FailedObject, InvalidInput, Problem, refuse
+from airflow_batchtx.errors import BatchTransformError, FailedObject, InvalidInput, Postponed, Problem, refuse
 
 SAMPLES: dict[Any, Any] = {
     str: "some text",
@@ -72,3 +72,10 @@ def test_a_long_value_is_shown_in_part() -> None:
 
     assert len(text) < 200
     assert "is too long" in text
+
+
+@pytest.mark.parametrize(
+    "reason", ["The limit is 2 Instances. Ask for more.", "The limit is 2 Instances. Ask for more"]
+)
+def test_why_a_job_has_to_wait_can_be_followed_by_a_sentence(reason: str) -> None:
+    assert f"{Postponed('j', reason)}." == "Transform job 'j' has to wait: The limit is 2 Instances. Ask for more."

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,7 +37,6 @@ class Flights:
     """The case on a world: Airflow, the engine, and a bucket with the flights of 31 days."""
 
     world: World
-    held: set[str] = field(default_factory=set)
 
     def seed(self) -> None:
         for _ in seed(Clients(self.world.engine.s3, self.world.engine.sagemaker()), BUCKET, ["flights"]):
