@@ -15,8 +15,10 @@ FACE = (
     "airflow_batchtx.hooks.batch_transform",
     "airflow_batchtx.operators.batch_transform",
     "airflow_batchtx.operators.data",
+    "airflow_batchtx.operators.events",
     "airflow_batchtx.sensors.batch_transform",
     "airflow_batchtx.triggers.batch_transform",
+    "airflow_batchtx.triggers.queues",
     "airflow_batchtx.task_groups",
 )
 DATA_LIBRARIES = {"numpy", "pandas", "polars", "pyarrow", "sklearn"}
@@ -48,7 +50,8 @@ def test_a_triggerer_imports_no_client_with_a_trigger(tmp_path: Path) -> None:
     # It imports triggers on its event loop, which all other triggers wait for meanwhile.
     theirs = imported_with("airflow.sdk, airflow.triggers.base", tmp_path)
 
-    loaded = imported_with("airflow.sdk, airflow.triggers.base, airflow_batchtx.triggers.batch_transform", tmp_path)
+    ours = "airflow_batchtx.triggers.batch_transform, airflow_batchtx.triggers.queues"
+    loaded = imported_with(f"airflow.sdk, airflow.triggers.base, {ours}", tmp_path)
 
     assert not {name for name in loaded - theirs if name.startswith(("boto3", "botocore.client", "airflow.providers"))}
 

@@ -15,7 +15,7 @@ from airflow_batchtx.errors import QueueRefused
 from airflow_batchtx.sagemaker.queues import Queue
 from airflow_batchtx.triggers.queue_stream import QueueStream
 from airflow_batchtx.triggers.queues import ArrivalTrigger, JobEndTrigger
-from tests.engines import Desk, Engine
+from tests.engines import Desk, Engine, client_of
 from tests.queues import ARRIVALS, JOB_ENDS, empty_queues, make_queues, received, send, sqs, waiting
 
 SOON = 1  # second until a message that was received and not deleted comes again
@@ -82,6 +82,36 @@ def test_the_notifications_that_a_bucket_has_are_kept(watched: Desk) -> None:
 
     again = s3.get_bucket_notification_configuration(Bucket=watched.bucket)["QueueConfigurations"]
     assert sorted(one["Id"] for one in again) == ["another", ARRIVALS]
+
+
+def by_eventbridge(desk: Desk, arn: str) -> dict[str, Any]:
+    events = client_of("events", desk.engine.storage)
+    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
+    events.put_rule(Name="arrivals", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="arrivals", Targets=[{"Id": "queue", "Arn": arn}])
+    return {"EventBridgeConfiguration": {}}
+
+
+def by_sns(desk: Desk, arn: str) -> dict[str, Any]:
+    sns = client_of("sns", desk.engine.storage)
+    topic = sns.create_topic(Name="arrivals")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return {"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]}
+
+
+@pytest.mark.parametrize("way", [by_eventbridge, by_sns])
+def test_other_ways_of_s3_into_the_queue_do_as_well(watched: Desk, way: Callable[[Desk, str], dict[str, Any]]) -> None:
+    s3, engine = watched.engine.s3, watched.engine
+    (known,) = s3.get_bucket_notification_configuration(Bucket=watched.bucket)["QueueConfigurations"]
+    s3.put_bucket_notification_configuration(
+        Bucket=watched.bucket,
+        NotificationConfiguration=way(watched, known["QueueArn"]),  # type: ignore[arg-type]
+    )
+    watched.put_at("in/a b+ü.csv", "1,2\n")
+
+    (event,) = told(engine, ARRIVALS, ArrivalTrigger, lambda found: len(found) == 1)
+
+    assert event["uri"] == f"s3://{watched.bucket}/in/a b+ü.csv"
 
 
 def test_what_is_no_event_of_s3_is_in_the_dead_letter_queue_in_the_end(watched: Desk) -> None:
