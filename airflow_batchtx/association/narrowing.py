@@ -9,7 +9,8 @@ truth values are bool, bytes binary. Where kinds meet in one column it is string
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,9 @@ import pyarrow.compute as pc
 from airflow_batchtx.association.request import JSON, TYPES
 from airflow_batchtx.storage.tables.arrow_types import type_named
 from airflow_batchtx.storage.tables.csv_text import blanks_as_nulls
+from airflow_batchtx.storage.tables.texts import marks_in
 
+_CODE = r"^0[0-9]+$"
 _DIGITS = r"^\s*[-+]?[0-9]+\s*$"
 _EXACT = 2.0**53
 
@@ -87,10 +90,39 @@ def _beyond(column: Any, kind: str, hold: Callable[[Any, str], Any], start: int)
 def _integers(column: Any) -> Any:
     filled = blanks_as_nulls(column)
     numbers = _cast(filled, pa.int64())
-    # As Python writes them: what else Arrow takes for whole numbers would be written otherwise.
-    if numbers is None or pc.all(pc.equal(numbers.cast(WRITTEN), filled)).as_py() is False:
-        return None
-    return numbers
+    return None if numbers is None or not _are_as_written(numbers, filled) else numbers
+
+
+def _are_as_written(numbers: Any, texts: Any) -> bool:
+    """Tell whether all whole numbers stand there as Python writes them.
+
+    What else Arrow takes for one is longer than that, all but hexadecimal: 007, -0. So it is enough to add up digits.
+    """
+    if marks_in(texts, b"xX"):
+        return False
+    bounds: Any = pc.min_max(numbers).as_py()
+    least, most = (bounds["min"] or 0), (bounds["max"] or 0)
+    rows = len(numbers) - numbers.null_count
+    above = [_count(pc.greater_equal(numbers, power)) for value, power in _POWERS if value <= most]
+    below = [_count(pc.less_equal(numbers, power)) for value, power in _NEGATIVE_POWERS if value >= least]
+    signs = _count(pc.less(numbers, _ZERO)) if least < 0 else 0
+    written: int = pc.sum(pc.binary_length(texts)).as_py() or 0
+    return bool(rows + sum(above) + sum(below) + signs == written)
+
+
+def _count(truths: Any) -> int:
+    return int(pc.sum(truths).as_py() or 0)
+
+
+def _numbers(values: Sequence[int]) -> Any:
+    # A list that becomes a column by itself makes pyarrow import pandas, 50 MB of it.
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
+
+
+_TENS = [10**digits for digits in range(1, 19)]
+_POWERS = tuple(zip(_TENS, _numbers(_TENS), strict=True))
+_NEGATIVE_POWERS = tuple((-ten, power) for ten, power in zip(_TENS, _numbers([-ten for ten in _TENS]), strict=True))
+_ZERO = _numbers([0])[0]
 
 
 def _doubles(column: Any) -> Any:
@@ -103,8 +135,9 @@ def _doubles(column: Any) -> Any:
 
 def _are_no_numbers(texts: Any, numbers: Any) -> bool:
     """Find codes such as 007, and whole numbers that a double would round."""
-    whole = pc.ascii_is_decimal(texts)
-    if pc.any(whole).as_py() and pc.any(pc.match_substring_regex(texts.filter(whole), "^0[0-9]")).as_py():
+    # Few fractions are whole, and only what is can be a code.
+    whole = pc.equal(pc.floor(numbers), numbers)
+    if pc.any(whole).as_py() and pc.any(pc.match_substring_regex(texts.filter(whole), _CODE)).as_py():
         return True
     bounds: Any = pc.min_max(numbers).as_py()
     if bounds["min"] is None or max(-bounds["min"], bounds["max"]) < _EXACT:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +11,7 @@ from airflow_batchtx.association import dead_letters, pasting
 from airflow_batchtx.association.ahead import ahead
 from airflow_batchtx.association.columns import Columns
 from airflow_batchtx.association.dead_letters import DeadLetters
-from airflow_batchtx.association.fitting import Fitting
+from airflow_batchtx.association.fitting import Fitted, Fitting
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.association.partitions import PartitionedWriter
 from airflow_batchtx.association.reading import answered
@@ -17,8 +19,13 @@ from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.association.table import Layout, PartWriter, TableWriter
 from airflow_batchtx.spec.associated import Part
 from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.advance import in_advance
 from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.tables.pool import lean
 from airflow_batchtx.storage.tables.sinks import FORMATS
+
+# Batches that wait to be written: while a row group is, several more are fitted.
+_FITTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +64,26 @@ def write(store: ObjectStore, task: Task) -> Written:
         return Written(pasted)
     beside = Layout(store, request.dead_letters, _name(task.number), dead_letters.FORMAT, pair)
     with (
+        lean(),
         ahead(store, pair.members) as near,
         _table(request, layout, columns) as table,
         DeadLetters(beside, columns.dead) as dead,
     ):
         for batch in dead_letters.unanswered(store, pair, columns.reading) if pair.unanswered else ():
             dead.write(batch)
-        for member in () if pair.unanswered else pair.members:
-            for rows, buried in map(Fitting(request, member, columns), answered(near, member, columns.reading)):
+        # Reading and fitting go on while rows are written.
+        with closing(in_advance(_fitted(near, task), _FITTED)) as found:
+            for rows, buried in () if pair.unanswered else found:
                 table.write(rows)
                 if buried is not None:
                     dead.write(buried)
     return Written(table.parts, dead.parts)
+
+
+def _fitted(store: ObjectStore, task: Task) -> Iterator[Fitted]:
+    for member in task.pair.members:
+        fit = Fitting(task.request, member, task.columns)
+        yield from map(fit, answered(store, member, task.columns.reading))
 
 
 def _name(number: int) -> str:

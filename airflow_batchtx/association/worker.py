@@ -27,8 +27,6 @@ def serve(processes: int) -> None:
     # What a library prints is none of the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     pa.set_cpu_count(max(1, pa.cpu_count() // processes))
-    # Arrow's own pool keeps what is given back to it.
-    pa.set_memory_pool(pa.system_memory_pool())
     queue: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_hear, args=(tasks, queue), daemon=True).start()
     while True:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeAlias
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from airflow_batchtx.planning.sharding import Sharding
 from airflow_batchtx.preparation.rows import Rows
+from airflow_batchtx.storage.advance import at_once
 
 # Lines, each with its end.
 Text: TypeAlias = "pa.Buffer | memoryview"
@@ -84,19 +84,11 @@ def _by_rows(cuts: Cuts, most: int | None) -> Iterator[tuple[bool, Rows]]:
 
 def _written(cuts: Cuts, write: Write) -> Iterator[tuple[bool, Rows, Text]]:
     """Write rows to text, a few batches ahead, in order: Arrow does it without Python's lock."""
-    pending: deque[tuple[bool, Rows, Future[pa.Buffer]]] = deque()
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="lines") as pool:
-        for cut, part in cuts:
-            pending.append((cut, part, pool.submit(write, part)))
-            if len(pending) > WRITERS:
-                yield _first(pending)
-        while pending:
-            yield _first(pending)
 
+    def text_of(cut: tuple[bool, Rows]) -> tuple[bool, Rows, Text]:
+        return *cut, write(cut[1])
 
-def _first(pending: deque[tuple[bool, Rows, Future[pa.Buffer]]]) -> tuple[bool, Rows, Text]:
-    cut, part, text = pending.popleft()
-    return cut, part, text.result()
+    return at_once(text_of, iter(cuts), WRITERS)
 
 
 def _pieces(part: Rows, text: Text, most: int) -> Iterator[Piece]:

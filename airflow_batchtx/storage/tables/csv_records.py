@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import Any, BinaryIO, Protocol, cast
+from itertools import chain, islice
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,9 +25,11 @@ import pyarrow.csv as arrow_csv
 
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.advance import in_advance
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import compressed, quotes
 from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage, text_of
+from airflow_batchtx.storage.tables.csv_blocks import Ahead, Blocks, Source
 from airflow_batchtx.storage.tables.texts import body_of
 
 # Makes text of any bytes at all, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
@@ -36,6 +38,8 @@ _BYTES = "latin-1"
 _END = "\r\n"
 # Bytes parsed at once, and by that the longest record.
 BLOCK = 2 * 1024 * 1024
+# Those of what is parsed apart: less of it waits for its turn.
+PIECE = 1024 * 1024
 # Bytes read to see what an object begins with, and those that most first records are within: there may be many objects.
 PEEK, HEAD = 64, 64 * 1024
 MAGIC = {
@@ -46,14 +50,6 @@ MAGIC = {
 # What a text is that begins so, and what one is whose only cell holds such a character.
 OPENINGS: Mapping[str, str] = {"{": "JSON Lines", "[": "JSON", "<": "XML or HTML"}
 SEPARATORS: Mapping[str, str] = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
-
-
-class Source(Protocol):
-    """An open object."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer only at the end."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +81,37 @@ def batches(
     With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
     record is damaged; `damages` finds out which, `chunks` reads on behind it.
     """
-    with _opened(source, columns, header=header, dialect=dialect) as reader:
-        yield from reader
+    left: Source | None = source
+    if not header:
+        blocks = Blocks(source, dialect.quote, PIECE)
+        yield from _apart(blocks, columns, dialect)
+        left = blocks.left
+    if left is not None:
+        with _opened(left, columns, header=header, dialect=dialect) as reader:
+            yield from reader
+
+
+def _apart(blocks: Blocks, columns: Sequence[str], dialect: Dialect) -> Iterator[pa.RecordBatch]:
+    """Parse blocks in a thread that another one reads for; an object of one block needs neither."""
+    parse, found = partial(_parsed, columns, dialect), iter(blocks)
+    first = list(islice(found, 2))
+    tables = map(parse, first) if len(first) < 2 else in_advance(map(parse, in_advance(chain(first, found), 1)), 1)
+    for table in tables:
+        yield from table.to_batches()
+
+
+def _parsed(columns: Sequence[str], dialect: Dialect, block: bytes) -> pa.Table:
+    if not block.strip(_END.encode()):
+        return pa.table({name: pa.nulls(0, pa.string()) for name in columns})
+    file: Any = pa.BufferReader(block)
+    return arrow_csv.read_csv(
+        file,
+        read_options=arrow_csv.ReadOptions(block_size=len(block), use_threads=False, column_names=list(columns)),
+        parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote or False),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+        ),
+    )
 
 
 def head(store: ObjectStore, uri: S3Uri, dialect: Dialect = COMMAS, compression: str | None = None) -> tuple[str, ...]:
@@ -305,13 +330,11 @@ def _text(data: bytes) -> str | bytes:
         return data
 
 
-class Peeked:
-    """A file for Arrow whose `start` is known before: up to its first bytes that are not blank, and no byte order mark.
+class Peeked(Ahead):
+    """A source whose `start` is known before: up to its first bytes that are not blank, and no byte order mark.
 
     Arrow looks for the mark in UTF-8 alone.
     """
-
-    closed = False
 
     def __init__(self, source: Source) -> None:
         start = data = source.read(PEEK)
@@ -319,12 +342,7 @@ class Peeked:
             data = source.read(PEEK)
             start += data
         self.start = start.removeprefix(codecs.BOM_UTF8)
-        self._ahead, self._source = self.start, source
-
-    def read(self, size: int) -> bytes:
-        """Return as many bytes, fewer only at the end."""
-        start, self._ahead = self._ahead[:size], self._ahead[size:]
-        return start + self._source.read(size - len(start)) if len(start) < size else start
+        super().__init__(self.start, source)
 
 
 def _opened(source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect, invalid: Any = None) -> Any:

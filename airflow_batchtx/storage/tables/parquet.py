@@ -20,7 +20,7 @@ BATCH_ROWS = 65_536
 READ_AHEAD = 16 * 1024 * 1024
 COLUMN_READ_AHEAD = (16 * 1024, 256 * 1024)
 # Bytes of columns, as they are in memory, that make a row group.
-ROW_GROUP = 16 * 1024 * 1024
+ROW_GROUP = 8 * 1024 * 1024
 
 
 def schema_of(store: ObjectStore, found: StoredObject) -> pa.Schema:

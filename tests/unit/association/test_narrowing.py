@@ -32,6 +32,9 @@ from airflow_batchtx.association.request import TYPES
         (["9007199254740993", "0.5"], "string", ["9007199254740993", "0.5"]),
         (["9223372036854775808"], "string", ["9223372036854775808"]),
         (["0x10"], "string", ["0x10"]),
+        (["0x0FFFFFFFFFFFFFFF", "00"], "string", ["0x0FFFFFFFFFFFFFFF", "00"]),
+        (["-0"], "double", [-0.0]),
+        (["12", "-05"], "double", [12.0, -5.0]),
         (["yes", "1", ""], "string", ["yes", "1", ""]),
         (["NA"], "string", ["NA"]),
         (["true"], "string", ["true"]),
@@ -126,3 +129,10 @@ def test_every_whole_number_comes_back(numbers: list[int]) -> None:
 @given(st.lists(st.floats(allow_nan=False)))
 def test_every_number_comes_back(numbers: list[float]) -> None:
     assert held(pa.array(map(repr, numbers), pa.string()), "double").to_pylist() == numbers
+
+
+@given(st.lists(st.from_regex(r"-?[0-9]{1,19}", fullmatch=True), min_size=1, max_size=6))
+def test_whole_numbers_are_those_that_python_writes_so(texts: list[str]) -> None:
+    is_written = all(str(int(text)) == text and -(2**63) <= int(text) < 2**63 for text in texts)
+
+    assert (narrowest(pa.array(texts), "int64") == "int64") is is_written

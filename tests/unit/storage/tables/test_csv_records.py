@@ -63,6 +63,22 @@ def test_what_python_writes_is_read(rows: list[tuple[str, str]]) -> None:
     assert read(file.getvalue().encode(), "a", "b") == rows
 
 
+@pytest.mark.parametrize("odd", ["", "3,\n", "7" * (BLOCK // 2)], ids=["plain", "quoted", "long"])
+def test_records_of_many_blocks_keep_their_order(odd: str) -> None:
+    rows = [(str(number), str(-number)) for number in range(400_000)]
+    rows[300_000] = (odd, "0")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+
+    assert read(text.getvalue().encode(), "a", "b", header=False) == rows
+
+
+def test_blocks_without_a_record_are_passed_over() -> None:
+    assert read(b"1\n" + b"\n" * (2 * BLOCK) + b"2\n", "a", header=False) == [("1",), ("2",)]
+    with store(b"\r\n\n").reader(URI) as source:
+        assert sum(batch.num_rows for batch in batches(source, ["a"], header=False)) == 0
+
+
 def test_objects_of_many_blocks_are_read() -> None:
     lines = [f"{number},{'x' * (number % 50)}" for number in range(300_000)]
     body = "\n".join(["a,b", *lines]).encode()
