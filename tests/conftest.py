@@ -22,6 +22,7 @@ from tests.engines import Desk, Engine, Models, model_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from xdist.scheduler import LoadFileScheduling
 
 # How long an example takes says nothing on a machine that is busy with other tests.
 settings.register_profile("batchtx", deadline=None)
@@ -31,6 +32,36 @@ settings.load_profile("batchtx")
 AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-batchtx-tests-")
 os.environ["AIRFLOW_HOME"] = AIRFLOW_HOME.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
+NIGHTLY = "takes minutes of all cores: run it with -m nightly"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for the night, unless it is asked for by its marker."""
+    if "nightly" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("nightly"):
+                item.add_marker(pytest.mark.skip(reason=NIGHTLY))
+
+
+# Folders whose files share an Airflow: all of their tests go to one process.
+TOGETHER = ("tests/e2e/browser/",)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Deal files to processes as --dist loadfile does, but some folders as if they were one file."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from airflow_batchtx.cli.extras import require
 from airflow_batchtx.cli.ui.kept import kept
 from airflow_batchtx.cli.ui.pages import Pages
 from airflow_batchtx.cli.ui.settings import HOST, USER, free_port, make_database, password, settings
-from airflow_batchtx.cli.ui.watching import until_ailing
+from airflow_batchtx.cli.ui.watching import GONE, ILL, until_lost
 from airflow_batchtx.errors import LocalEngineError
 
 # Seconds. Airflow starts within half a minute on two idle cores.
@@ -48,13 +48,14 @@ class Running:
         """What Airflow prints."""
         return self.home / "airflow.log"
 
-    def ailing(self) -> tuple[str, ...]:
-        """Name what does not work now; LocalEngineError where Airflow has ended."""
+    def ailing(self) -> dict[str, float]:
+        """Name what does not work now, and how long that may be so; LocalEngineError where Airflow has ended."""
         self.expect()
         try:
             engine.health(HOST, self.engine.port)
-        except LocalEngineError:
-            return ("engine", *self.pages.ailing())
+        except LocalEngineError as error:
+            gone = isinstance(error.__cause__, ConnectionRefusedError)
+            return {"engine": GONE if gone else ILL, **self.pages.ailing()}
         return self.pages.ailing()
 
     def expect(self) -> None:
@@ -79,8 +80,8 @@ def run(*, port: int, engine_port: int, home: Path, cases: Sequence[str]) -> Non
         with ExitStack() as stack:
             running = _start(Steps(console), stack, port=port, engine_port=engine_port, home=home, cases=cases)
             _tell(console, running)
-            lost = until_ailing(running.ailing, clock=time.monotonic, sleep=time.sleep)
-            raise LocalEngineError(f"{' and '.join(lost)} not healthy any more: all has been ended. See {running.log}")
+            lost = until_lost(running.ailing, clock=time.monotonic, sleep=time.sleep)
+            raise LocalEngineError(f"Not healthy any more, so all was ended: {', '.join(lost)}. See {running.log}")
     except KeyboardInterrupt:
         console.print("Airflow, the engine and its S3 have ended.")
 
@@ -104,12 +105,14 @@ def _start(steps: Steps, stack: ExitStack, *, port: int, engine_port: int, home:
     clients = seeding.Clients(*engine.clients(engine.environment(found)))
     steps.follow(seeding.seed(clients, seeding.BUCKET, cases))
     _await(steps, "Airflow starts", running, pages.ailing, _STARTED_WITHIN)
+    with steps.step("Airflow makes ready for tasks"):
+        pages.warm_up()
     files = [file.name for file in sorted(example_dags().glob("*.py"))]
     _await(steps, "Airflow reads the DAGs", running, lambda: pages.unread(files), _PARSED_WITHIN)
     return running
 
 
-def _await(steps: Steps, name: str, running: Running, missing: Callable[[], Sequence[str]], seconds: float) -> None:
+def _await(steps: Steps, name: str, running: Running, missing: Callable[[], Collection[str]], seconds: float) -> None:
     """Wait until nothing is missing any more, and say meanwhile what is."""
     began = time.monotonic()
     with steps.console.status(name) as status:

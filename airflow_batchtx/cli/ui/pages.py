@@ -5,10 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-_SECONDS = 10.0
+from airflow_batchtx.cli.ui.watching import GONE, ILL
+
+_SECONDS, _SECONDS_TO_WARM_UP = 10.0, 300.0
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError, KeyError)
 # The parts of Airflow that its health knows, by their names there.
 PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
@@ -41,13 +44,23 @@ class Pages:
         """Where a browser finds it."""
         return f"http://{self.host}:{self.port}"
 
-    def ailing(self) -> tuple[str, ...]:
-        """Name what is not healthy now; only the API server where that does not answer."""
+    def ailing(self) -> dict[str, float]:
+        """Name what is not healthy now, and how long that may be so, in seconds; see `watching`.
+
+        Where the API server does not answer, nothing is known of the others.
+        """
         try:
             found = self._asked("GET", "/api/v2/monitor/health")
-            return tuple(part for part in PARTS if found[part]["status"] != "healthy")
+            return {part: ILL for part in PARTS if found[part]["status"] != "healthy"}
+        except ConnectionRefusedError:
+            return {"api_server": GONE}
         except _NO_ANSWER:
-            return ("api_server",)
+            return {"api_server": ILL}
+
+    def warm_up(self) -> None:
+        """Have the API server make ready for tasks: left to the first of them, it answers nobody else meanwhile."""
+        with suppress(*_NO_ANSWER):
+            self._asked("GET", "/execution/health", seconds=_SECONDS_TO_WARM_UP)
 
     def unread(self, files: Collection[str]) -> tuple[str, ...]:
         """Name those of some files of the DAGs folder that Airflow has not come to yet."""
@@ -67,9 +80,17 @@ class Pages:
             broken=tuple(error["filename"] for error in errors),
         )
 
-    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None = None, token: str = "") -> Any:
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str = "",
+        seconds: float = _SECONDS,
+    ) -> Any:
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=_SECONDS)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             return json.loads(connection.getresponse().read())

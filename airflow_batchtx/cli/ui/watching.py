@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
-# Seconds. A machine that was asleep, or is busy, is given time to come to itself.
-PAUSE, PATIENCE = 3.0, 30.0
+PAUSE = 3.0
+# How long a part may take to come to itself, in seconds: one that nobody finds, and one that is slow or says itself
+# that it is not well, as on a machine that is busy or was asleep.
+GONE, ILL = 10.0, 120.0
 
 
-def until_ailing(
-    look: Callable[[], Sequence[str]],
+def until_lost(
+    ailing: Callable[[], Mapping[str, float]],
     *,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     pause: float = PAUSE,
-    patience: float = PATIENCE,
 ) -> tuple[str, ...]:
-    """Look every `pause` seconds; name what has ailed at every look of the last `patience` seconds."""
+    """Look every `pause` seconds which parts ail, and how long they may; name those that have done so at every look."""
     since: dict[str, float] = {}
     while True:
-        now = clock()
-        since = {part: since.get(part, now) for part in look()}
-        if lasting := tuple(part for part, began in since.items() if now - began >= patience):
-            return lasting
+        now, found = clock(), ailing()
+        since = {part: since.get(part, now) for part in found}
+        if lost := tuple(part for part, began in since.items() if now - began >= found[part]):
+            return lost
         sleep(pause)

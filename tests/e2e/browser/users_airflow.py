@@ -20,7 +20,7 @@ from tests.engines import Engine
 
 ROOT = Path(__file__).parents[3]
 # What the tests of this folder need of all that it would seed.
-CASES = ("late-payments",)
+CASES = ("associate-predictions",)
 # Seconds within which all of it is to be gone.
 GONE_WITHIN = 60
 READY = "Ctrl-C ends"

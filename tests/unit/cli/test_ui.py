@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from airflow_batchtx.cli.engine import Health
 from airflow_batchtx.cli.ui.pages import Pages, Parsed
 from airflow_batchtx.cli.ui.settings import HOST, USER, free_port, password, settings
-from airflow_batchtx.cli.ui.watching import until_ailing
+from airflow_batchtx.cli.ui.watching import GONE, until_lost
 
 HERE = Health("http://127.0.0.1:8900", "http://127.0.0.1:8901", "http://127.0.0.1:8901", "eu-west-1", "1")
 
@@ -20,40 +20,41 @@ HERE = Health("http://127.0.0.1:8900", "http://127.0.0.1:8901", "http://127.0.0.
 class Parts:
     """What ails at each look, and a clock that passes while somebody sleeps."""
 
-    def __init__(self, *looks: Sequence[str]) -> None:
+    def __init__(self, *looks: Mapping[str, float]) -> None:
         self.looks = list(looks)
         self.now = 0.0
 
-    def look(self) -> Sequence[str]:
+    def look(self) -> Mapping[str, float]:
         return self.looks.pop(0)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def until_ailing(self, patience: float) -> tuple[str, ...]:
-        return until_ailing(self.look, clock=lambda: self.now, sleep=self.sleep, pause=1.0, patience=patience)
-
 
 @pytest.mark.parametrize(
     ("looks", "lost", "seconds"),
     [
-        ([[], ["engine"], ["engine"], ["engine"]], ("engine",), 3.0),
+        ([{}, {"engine": 2}, {"engine": 2}, {"engine": 2}], ("engine",), 3.0),
         # What comes to itself meanwhile has all the time again.
-        ([["scheduler"], ["scheduler"], [], ["scheduler"], ["scheduler"], ["scheduler"]], ("scheduler",), 5.0),
-        ([["a"], ["a", "b"], ["b"], ["b"]], ("b",), 3.0),
+        ([{"scheduler": 2}, {"scheduler": 2}, {}, *[{"scheduler": 2}] * 3], ("scheduler",), 5.0),
+        ([{"a": 2}, {"a": 2, "b": 2}, {"b": 2}, {"b": 2}], ("b",), 3.0),
+        # Slow at first, and then gone.
+        ([{"api_server": 9}, {"api_server": 9}, {"api_server": 2}], ("api_server",), 2.0),
     ],
 )
-def test_what_ails_for_long_is_lost(looks: list[list[str]], lost: tuple[str, ...], seconds: float) -> None:
+def test_what_ails_for_too_long_is_lost(
+    looks: list[Mapping[str, float]], lost: tuple[str, ...], seconds: float
+) -> None:
     parts = Parts(*looks)
 
-    assert parts.until_ailing(patience=2.0) == lost
+    assert until_lost(parts.look, clock=lambda: parts.now, sleep=parts.sleep, pause=1.0) == lost
     assert parts.now == seconds
 
 
 def test_nobody_answers() -> None:
     pages = Pages(HOST, free_port(), USER, "secret")
 
-    assert pages.ailing() == ("api_server",)
+    assert pages.ailing() == {"api_server": GONE}
     assert pages.unread(["a.py"]) == ("a.py",)
 
 
