@@ -96,8 +96,15 @@ def photograph(page: Path, picture: Path) -> None:
     subprocess.run([browser, *options, page.as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 
+def photograph_airflow(docs: Path) -> None:
+    """Take pictures of Airflow's pages where the tests in a browser come past them; those skip where there is none."""
+    tests = [sys.executable, "-m", "pytest", "-p", "no:xdist", "tests/e2e/browser"]
+    subprocess.run(tests, check=True, cwd=docs.parent, env={**os.environ, "BATCHTX_PICTURES": str(docs)})
+
+
 if __name__ == "__main__":
     docs = Path(__file__).resolve().parent
     (docs / "demo.svg").write_text(draw("make demo", "demo"))
     with tempfile.TemporaryDirectory() as scratch:
         photograph(report(Path(scratch)), docs / "report.png")
+    photograph_airflow(docs)
