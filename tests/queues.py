@@ -61,6 +61,17 @@ def empty_queues(engine: Engine, bucket: str, visibility: int = 120) -> None:
     make_queues(engine, bucket, visibility)
 
 
+def bare_queues(engine: Engine) -> None:
+    """Make the queues, to which nobody sends anything yet."""
+    for name in (ARRIVALS, JOB_ENDS):
+        sqs(engine).create_queue(QueueName=name)
+
+
+def tell_of_no_more_jobs(engine: Engine) -> None:
+    """Undo what makes EventBridge tell of jobs: others end as well, which are not worth it."""
+    client_of("events", engine.storage).remove_targets(Rule=JOB_ENDS, Ids=["queue"])
+
+
 def sqs(engine: Engine) -> Any:
     return client_of("sqs", engine.storage)
 

@@ -11,7 +11,7 @@ from tests.e2e.airflow.gate import gate_to
 from tests.e2e.airflow.stack import running_airflow
 from tests.e2e.airflow.stage import BUCKET, World
 from tests.engines import Models, running_engine
-from tests.queues import make_queues
+from tests.queues import bare_queues
 
 # Of the type that the backfilled examples ask for, and nobody else.
 QUOTA = "ml.m5.xlarge=2"
@@ -31,7 +31,7 @@ def world(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     home: Path = tmp_path_factory.mktemp("engine")
     with running_engine(home, "--quota", QUOTA) as engine, gate_to(engine.url) as gate:
         engine.s3.create_bucket(Bucket=BUCKET)
-        make_queues(engine, BUCKET)  # the examples' watchers look for them from the beginning
+        bare_queues(engine)  # the examples' watchers look for them from the beginning
         services = {
             "AWS_ENDPOINT_URL": engine.storage,
             "AWS_ENDPOINT_URL_SAGEMAKER": gate.url,

@@ -21,7 +21,7 @@ import pytest
 from airflow_batchtx.events.arrivals import arrivals
 from tests.e2e.airflow.stage import BUCKET, ENDED, World
 from tests.engines import Desk, Invocation, Reply
-from tests.queues import ARRIVALS, invoked, send, sqs, url_of, waiting
+from tests.queues import ARRIVALS, invoked, make_queues, send, sqs, tell_of_no_more_jobs, url_of, waiting
 
 pytestmark = [
     pytest.mark.airflow,
@@ -76,10 +76,15 @@ class Arrivals:
             "Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "now", "s3": told}]
         }
 
-    def told(self) -> int:
-        """How many batches of messages Airflow was told of."""
+    def is_told_of(self, name: str) -> bool:
+        """Tell whether an event of the asset has told Airflow of a file."""
         found = self.world.stack.api.get("/assets/events", limit=100)["asset_events"]
-        return sum(event["name"] == "batchtx_arrivals" for event in found)
+        batches = [event["extra"]["payload"]["events"] for event in found if event["name"] == "batchtx_arrivals"]
+        return any(told["uri"] == f"s3://{BUCKET}/{FOLDER}{name}" for batch in batches for told in batch)
+
+    def left(self) -> int:
+        """How many messages lie in the queue, or beside it for good."""
+        return sum(waiting(self.world.engine, name) for name in (ARRIVALS, f"{ARRIVALS}-dead"))
 
     def runs(self, dag_id: str = ON_ARRIVAL) -> dict[str, str]:
         """The runs of a DAG, by their ids, and their states."""
@@ -128,30 +133,31 @@ class Arrivals:
 
 @pytest.fixture(scope="module")
 def here(world: World) -> Iterator[Arrivals]:
+    make_queues(world.engine, BUCKET)
     here = Arrivals(world)
     here.until(lambda: {ON_ARRIVAL, AFTER_JOBS} <= set(world.stack.api.dags()), "the DAGs to be parsed")
     yield here
     here.released.set()
+    tell_of_no_more_jobs(world.engine)
 
 
 def test_what_arrives_is_scored_once_and_nothing_is_forgotten(here: Arrivals) -> None:
     here.put("a.csv", "b.csv", "c d+ü.csv")
     here.until(here.entered.is_set, "the first job to run")
-    assert here.told() == 1, "what arrives together is one event"
 
     # While the DAG has a run: what was told already, what is no event of S3, and two files, one after the other.
     send(here.world.engine, ARRIVALS, here.notification("a.csv"))
     send(here.world.engine, ARRIVALS, "no JSON")
     send(here.world.engine, ARRIVALS, {"detail-type": "Scheduled Event", "source": "aws.events"})
     here.put("d.csv")
-    here.until(lambda: here.told() == 2, "the second batch")
+    here.until(lambda: here.is_told_of("d.csv"), "the second batch")
     here.put("e.csv")
-    here.until(lambda: here.told() == 3, "the third batch")
+    here.until(lambda: here.is_told_of("e.csv"), "the third batch")
     here.released.set()
 
     here.until_all_is_scored()
     assert here.jobs() == 2
-    assert waiting(here.world.engine, ARRIVALS) == 2, "what nobody understands is left, for the dead-letter queue"
+    assert here.left() == 2, "what nobody understands is left, for the dead-letter queue"
 
 
 def test_an_object_that_lambda_tells_of_as_well_is_scored_once(here: Arrivals, tmp_path: Path) -> None:
@@ -169,7 +175,7 @@ def test_an_object_that_lambda_tells_of_as_well_is_scored_once(here: Arrivals, t
 
     assert answers == [{"batchItemFailures": []}] * 3
     assert f"arrival__{arrival.id}" in here.runs()
-    here.until(lambda: waiting(here.world.engine, ARRIVALS) == 2, "S3's own message")
+    here.until(lambda: here.is_told_of("f.csv"), "S3's own message")
     here.until_all_is_scored()
     assert here.jobs() == before + 1
 
@@ -188,13 +194,14 @@ def test_a_job_that_somebody_else_started_is_looked_after_when_it_ends(here: Arr
 
     (part,) = [key for key in desk.keys(f"any-job/{good}/") if key.endswith(".parquet")]
     assert pq.read_table(io.BytesIO(desk.get(part)))["prediction"].to_pylist() == [3, 3]
-    failed = here.until(
-        lambda: [run for run, state in here.runs(AFTER_JOBS).items() if state == "failed"],
-        "the other one to be told of",
-    )
-    log = here.world.stack.task_log(AFTER_JOBS, failed[0])
-    assert bad in log
-    assert "ZeroDivisionError" in log
+
+    def failed() -> str:
+        """Give the log of the run that the bad job has failed."""
+        ended = [run for run, state in here.runs(AFTER_JOBS).items() if state == "failed"]
+        logs = (here.world.stack.task_log(AFTER_JOBS, run) for run in ended)
+        return next((log for log in logs if bad in log), "")
+
+    assert "ZeroDivisionError" in here.until(failed, "the other one to be told of")
     # A task's own job is its own affair.
     assert PREFIX not in "".join(here.world.stack.task_log(AFTER_JOBS, run) for run in here.runs(AFTER_JOBS))
 
@@ -214,8 +221,8 @@ def test_a_triggerer_that_dies_with_a_message_in_its_hands_loses_nothing(here: A
 
     here.until(is_in_hand, "the message to be received")
     triggerer.kill()
-    told = here.told()
+    assert not here.is_told_of("g.csv")
     triggerer.start()
 
-    here.until(lambda: here.told() > told, "the message to come again")
+    here.until(lambda: here.is_told_of("g.csv"), "the message to come again")
     here.until_all_is_scored()
