@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,6 +131,13 @@ class Arrivals:
         return "\n".join((*parts, *(f"{one}\n{stack.task_log(*one)}" for one in ran)))
 
 
+class Notebook(NamedTuple):
+    """The names of jobs that somebody has started without Airflow: one that Completes, and one whose model fails."""
+
+    good: str
+    bad: str
+
+
 @pytest.fixture(scope="module")
 def here(world: World) -> Iterator[Arrivals]:
     make_queues(world.engine, BUCKET)
@@ -139,6 +146,20 @@ def here(world: World) -> Iterator[Arrivals]:
     yield here
     here.released.set()
     tell_of_no_more_jobs(world.engine)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def notebook(here: Arrivals) -> Notebook:
+    """Start the jobs at once: what comes of them takes its time beside all else."""
+    desk = here.desk
+    desk.put_at("notebook/a.csv", "1,2\n3,4\n")
+    source = {"S3Uri": f"s3://{BUCKET}/notebook/", "SplitType": "Line", "AssembleWith": "Line"}
+    good = desk.start(desk.model(desk.models.url("numbered")), S3OutputPath=f"s3://{BUCKET}/notebook-out/", **source)
+    bad = desk.start(
+        desk.model(desk.models.url("broken")), S3OutputPath=f"s3://{BUCKET}/notebook-bad/",
+        ModelClientConfig={"InvocationsMaxRetries": 0}, **source,
+    )  # fmt: skip
+    return Notebook(good, bad)
 
 
 def test_what_arrives_is_scored_once_and_nothing_is_forgotten(here: Arrivals) -> None:
@@ -180,15 +201,8 @@ def test_an_object_that_lambda_tells_of_as_well_is_scored_once(here: Arrivals, t
     assert here.jobs() == before + 1
 
 
-def test_a_job_that_somebody_else_started_is_looked_after_when_it_ends(here: Arrivals) -> None:
-    desk = here.desk
-    desk.put_at("notebook/a.csv", "1,2\n3,4\n")
-    source = {"S3Uri": f"s3://{BUCKET}/notebook/", "SplitType": "Line", "AssembleWith": "Line"}
-    good = desk.start(desk.model(desk.models.url("numbered")), S3OutputPath=f"s3://{BUCKET}/notebook-out/", **source)
-    bad = desk.start(
-        desk.model(desk.models.url("broken")), S3OutputPath=f"s3://{BUCKET}/notebook-bad/",
-        ModelClientConfig={"InvocationsMaxRetries": 0}, **source,
-    )  # fmt: skip
+def test_a_job_that_somebody_else_started_is_looked_after_when_it_ends(here: Arrivals, notebook: Notebook) -> None:
+    desk, good, bad = here.desk, notebook.good, notebook.bad
 
     here.until(lambda: f"any-job/{good}/_SUCCESS" in desk.keys(f"any-job/{good}/"), "the table of the good job")
 
