@@ -211,7 +211,9 @@ OPTIONS: Mapping[str, Option] = {
     "names": Option(options.optional(options.names, ()), "Give the names of all columns, from left to right."),
     "sql": Option(options.optional(_text), "Give a query, such as SELECT id, age FROM customers ORDER BY id."),
     "sql_conn_id": Option(options.optional(_text), "Give the id of an Airflow connection to a database."),
-    "content_type": Option(_content_type, "Give text/csv, application/jsonlines, or such as image/png."),
+    "content_type": Option(
+        options.optional(_content_type, CSV), "Give text/csv, application/jsonlines, or such as image/png."
+    ),
     "record": Option(options.one_of(RECORDS), "Leave it out for an object with the columns' names."),
     "include": Option(_patterns, "Give a pattern such as *.png, or a list of them."),
     "exclude": Option(_patterns, "Give a pattern such as *.png, or a list of them."),

@@ -38,6 +38,11 @@ def test_rendered_texts_become_what_they_spell() -> None:
     assert (request.shard_rows, request.min_shards, request.format) == (10, 2, None)
 
 
+@pytest.mark.parametrize("unset", ["", "None", None])
+def test_a_media_type_that_a_form_has_left_empty_is_that_of_csv(unset: str | None) -> None:
+    assert PrepareRequest.read(GOOD | {"content_type": unset}).content_type == "text/csv"
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     assert wrong(
         source="lake/day=1",
