@@ -15,15 +15,6 @@ from tests.queues import bare_queues
 
 # Of the type that the backfilled examples ask for, and nobody else.
 QUOTA = "ml.m5.xlarge=2"
-NIGHTLY = "takes minutes of all cores: run it with -m nightly"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is for the night, unless it is asked for by its marker."""
-    if "nightly" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("nightly"):
-                item.add_marker(pytest.mark.skip(reason=NIGHTLY))
 
 
 @pytest.fixture(scope="session")

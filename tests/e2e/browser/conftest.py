@@ -35,13 +35,17 @@ CHROMIUM = (
 PATIENCE = 90_000
 SIZE = {"width": 1280, "height": 860}
 PICTURES = "BATCHTX_PICTURES"
+HERE, LAST = Path(__file__).parent, "test_ui.py"
 
 Picture = Callable[[str, "Page | Locator"], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests that end what the others share come last."""
-    items.sort(key=lambda item: item.path.name == "test_ui.py" and item.path.parent == Path(__file__).parent)
+    """Let the tests that end what the others of this folder share come last of them."""
+    places = [place for place, item in enumerate(items) if item.path.parent == HERE]
+    ordered = sorted((items[place] for place in places), key=lambda item: item.path.name == LAST)
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
 
 
 @pytest.fixture(scope="session")

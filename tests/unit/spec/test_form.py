@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import ParamValidationError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +15,12 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_batchtx import TransformJob
 from airflow_batchtx.errors import InvalidJob
+from airflow_batchtx.operators.batch_transform import BatchTransformOperator
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.enums import SplitType
 from airflow_batchtx.spec.form import REFERENCE, fields
 from airflow_batchtx.spec.members import BY_NAME, Kind
+from tests.pages import shown
 
 REST = {"input": "s3://b/in/", "output": "s3://b/out/", "model_name": "churn"}
 # What Airflow's form reads of a schema, and what only Airflow's server checks. It reads no anyOf and no $ref.
@@ -138,6 +141,14 @@ def test_unknown_names_and_wrong_defaults_are_all_told() -> None:
         fields(("instance_typ", "model_name", "count"), {"model_name": "a_b", "instance_count": 101, "tags": {"": ""}})
 
     assert [problem.value for problem in caught.value.problems] == ["instance_typ", "a_b", "count", 101, {"": ""}]
+
+
+def test_the_forms_of_the_docs_are_forms() -> None:
+    words = {"DAG": DAG, "Param": Param, "TransformJob": TransformJob, "BatchTransformOperator": BatchTransformOperator}
+
+    (example,) = shown("run-from-the-form.md", "python")
+
+    exec(example, words)
 
 
 # -------------------------------------------------------------------------------------------------- the way back
