@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines import Desk
+from tests.pages import shown
 from tests.queues import ARRIVALS, empty_queues, environment, invoked, received
 
 FUNCTION = "start_transform_job"
 
 
 def variables(desk: Desk, model: str, **members: Any) -> dict[str, str]:
-    request = {
-        "ModelName": model,
-        "TransformInput": {"ContentType": "text/csv", "SplitType": "Line"},
-        "TransformOutput": {"S3OutputPath": f"s3://{desk.bucket}/out", "AssembleWith": "Line"},
-        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        **members,
-    }
+    """The page's request, for a model and a bucket that are there."""
+    request, *_ = (json.loads(block) for block in shown("events.md", "json"))
+    request |= {"ModelName": model, **members}
+    request["TransformOutput"]["S3OutputPath"] = f"s3://{desk.bucket}/out"
     return environment(desk.engine, REQUEST=json.dumps(request))
 
 
