@@ -49,6 +49,7 @@ class Ranged:
     before: dict[str, dict[str, Any]]
     after: dict[str, dict[str, Any]]
     jobs: dict[str, str]
+    ids: dict[str, list[int]]
 
 
 @pytest.fixture(scope="module")
@@ -89,27 +90,31 @@ def month(flights: Flights, request: pytest.FixtureRequest) -> Backfilled:
 
 
 @pytest.fixture(scope="module")
-def again(flights: Flights, month: Backfilled) -> Backfilled:
-    """All of these days once more, after one of them has lost a flight."""
+def ranged(flights: Flights, month: Backfilled) -> Ranged:
+    """The last two of these days in one job, with one behind them of which there are no flights."""
+    last = month.days[-1]
+    lost = days_of(len(month.days) + 1)[-1]
+    flights.leave_out(lost)
+    before = {day: flights.partition(day) for day in month.days}
+    run = flights.world.stack.api.trigger(RANGE, {"from_day": month.days[-2], "to_day": lost, "missing": "skip"})
+    state = flights.until_ended(run)
+    after = {day: flights.partition(day) for day in month.days}
+    ids = {day: flights.scored(day)["id"].to_pylist() for day in month.days}
+    return Ranged((month.days[-2], last, lost), run, state, before, after, flights.jobs(RANGE), ids)
+
+
+@pytest.fixture(scope="module")
+def again(flights: Flights, month: Backfilled, ranged: Ranged) -> Backfilled:
+    """All of these days once more, after one of them has lost a flight.
+
+    Airflow finds out that the first backfill is over while the range is scored.
+    """
     flights.lose(month.days[1], 5)
     flights.until_backfills_are_complete()
     with flights.watched() as occupied:
         flights.backfill(month.days, "--max-active-runs", "8", "--reprocess-behavior", "completed")
         states = flights.until_ended(*flights.runs().values())
     return seen(flights, month.days, states, occupied)
-
-
-@pytest.fixture(scope="module")
-def ranged(flights: Flights, again: Backfilled) -> Ranged:
-    """The last two of these days in one job, with one behind them of which there are no flights."""
-    last = again.days[-1]
-    lost = days_of(len(again.days) + 1)[-1]
-    flights.leave_out(lost)
-    before = {day: flights.partition(day) for day in again.days}
-    run = flights.world.stack.api.trigger(RANGE, {"from_day": again.days[-2], "to_day": lost, "missing": "skip"})
-    state = flights.until_ended(run)
-    after = {day: flights.partition(day) for day in again.days}
-    return Ranged((again.days[-2], last, lost), run, state, before, after, flights.jobs(RANGE))
 
 
 # -------------------------------------------------------------------------------------------------------- the first
@@ -136,6 +141,39 @@ def test_all_flights_are_there_once(month: Backfilled) -> None:
     assert sum(month.rows.values()) == sum(map(len, month.sources.values()))
 
 
+# --------------------------------------------------------------------------------------------------------- a range
+
+
+def test_a_range_of_days_is_one_job(flights: Flights, ranged: Ranged) -> None:
+    first, last, lost = ranged.days
+    assert ranged.state == {"success"}, flights.said(ranged.run)
+    result = flights.result(ranged.run)
+    assert ranged.jobs == {result["job_name"]: "Completed"}
+    job = flights.world.engine.sagemaker().describe_transform_job(TransformJobName=result["job_name"])
+    assert job["TransformInput"]["DataSource"]["S3DataSource"]["S3DataType"] == "ManifestFile"
+    assert (result["rows"], result["objects"]) == (len(flights.source(first)) + len(flights.source(last)), 2)
+    assert lost in flights.said(ranged.run), "the log tells which day was skipped"
+
+
+def test_a_range_replaces_the_partitions_of_its_own_days(flights: Flights, month: Backfilled, ranged: Ranged) -> None:
+    changed = {day for day in month.days if ranged.before[day] != ranged.after[day]}
+    assert changed == set(ranged.days[:2])
+    assert flights.partitions() == set(month.days)
+    for day in changed:
+        assert ranged.ids[day] == month.sources[day]
+    assert flights.result(ranged.run, "associate")["tables"] == 2
+
+
+def test_a_range_with_a_day_that_is_missing_is_refused(flights: Flights, ranged: Ranged) -> None:
+    first, _, lost = ranged.days
+    run = flights.world.stack.api.trigger(RANGE, {"from_day": first, "to_day": lost})
+
+    assert flights.until_ended(run) == {"failed"}
+
+    assert lost in flights.said(run)
+    assert flights.jobs(RANGE) == ranged.jobs
+
+
 # ------------------------------------------------------------------------------------------------------- once more
 
 
@@ -155,36 +193,3 @@ def test_only_the_day_that_changed_is_paid_for_again(month: Backfilled, again: B
 def test_the_flight_that_went_is_gone_and_no_other(month: Backfilled, again: Backfilled) -> None:
     assert again.ids == again.sources
     assert sum(again.rows.values()) == sum(month.rows.values()) - 1
-
-
-# --------------------------------------------------------------------------------------------------------- a range
-
-
-def test_a_range_of_days_is_one_job(flights: Flights, ranged: Ranged) -> None:
-    first, last, lost = ranged.days
-    assert ranged.state == {"success"}, flights.said(ranged.run)
-    result = flights.result(ranged.run)
-    assert ranged.jobs == {result["job_name"]: "Completed"}
-    job = flights.world.engine.sagemaker().describe_transform_job(TransformJobName=result["job_name"])
-    assert job["TransformInput"]["DataSource"]["S3DataSource"]["S3DataType"] == "ManifestFile"
-    assert (result["rows"], result["objects"]) == (len(flights.source(first)) + len(flights.source(last)), 2)
-    assert lost in flights.said(ranged.run), "the log tells which day was skipped"
-
-
-def test_a_range_replaces_the_partitions_of_its_own_days(flights: Flights, again: Backfilled, ranged: Ranged) -> None:
-    changed = {day for day in again.days if ranged.before[day] != ranged.after[day]}
-    assert changed == set(ranged.days[:2])
-    assert flights.partitions() == set(again.days)
-    for day in changed:
-        assert flights.scored(day)["id"].to_pylist() == again.sources[day]
-    assert flights.result(ranged.run, "associate")["tables"] == 2
-
-
-def test_a_range_with_a_day_that_is_missing_is_refused(flights: Flights, ranged: Ranged) -> None:
-    first, _, lost = ranged.days
-    run = flights.world.stack.api.trigger(RANGE, {"from_day": first, "to_day": lost})
-
-    assert flights.until_ended(run) == {"failed"}
-
-    assert lost in flights.said(run)
-    assert flights.jobs(RANGE) == ranged.jobs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[4] / "dags"
 # Seconds. A task that comes again sooner than its last process is gone from the executor is failed by the scheduler.
-QUOTA_PAUSE = 24.0
+QUOTA_PAUSE = 20.0
 # One that goes on before the scheduler has heard of the end of its last process may be taken for one that was killed.
 FAULTS = {"provisioning_seconds": 8}
 
