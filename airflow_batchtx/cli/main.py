@@ -68,9 +68,11 @@ def demo(
 @app.command()
 def ui(
     port: Annotated[
-        int, typer.Option("--port", "-p", help="Port of Airflow's pages; a free one if it is taken.")
+        int, typer.Option("--port", "-p", help="Port of Airflow's pages; a free one if it is taken.", min=1, max=65535)
     ] = 8080,
-    engine_port: Annotated[int, typer.Option(help="Port of the engine; a free one if it is taken.")] = DEFAULT_PORT,
+    engine_port: Annotated[
+        int, typer.Option(help="Port of the engine; a free one if it is taken.", min=1, max=65535)
+    ] = DEFAULT_PORT,
     home: Annotated[
         Path | None,
         typer.Option(help="Folder of Airflow's database, the jobs and all logs.", show_default="~/.batchtx/ui"),

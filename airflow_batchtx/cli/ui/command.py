@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -24,45 +22,14 @@ from airflow_batchtx.cli.demo.steps import Steps
 from airflow_batchtx.cli.extras import require
 from airflow_batchtx.cli.ui.kept import kept
 from airflow_batchtx.cli.ui.pages import Pages
+from airflow_batchtx.cli.ui.running import Running
 from airflow_batchtx.cli.ui.settings import HOST, USER, free_port, make_database, password, settings
-from airflow_batchtx.cli.ui.watching import GONE, ILL, until_lost
+from airflow_batchtx.cli.ui.watching import until_lost
 from airflow_batchtx.errors import LocalEngineError
 
 # Seconds. Airflow starts within half a minute on two idle cores.
 _STARTED_WITHIN, _PARSED_WITHIN = 300.0, 90.0
 _BETWEEN_LOOKS = 0.5
-_LINES_SHOWN = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """All that runs: the engine, Airflow's process and its pages, and the home of both."""
-
-    engine: engine.Health
-    airflow: subprocess.Popen[bytes]
-    pages: Pages
-    home: Path
-
-    @property
-    def log(self) -> Path:
-        """What Airflow prints."""
-        return self.home / "airflow.log"
-
-    def ailing(self) -> dict[str, float]:
-        """Name what does not work now, and how long that may be so; LocalEngineError where Airflow has ended."""
-        self.expect()
-        try:
-            engine.health(HOST, self.engine.port)
-        except LocalEngineError as error:
-            gone = isinstance(error.__cause__, ConnectionRefusedError)
-            return {"engine": GONE if gone else ILL, **self.pages.ailing()}
-        return self.pages.ailing()
-
-    def expect(self) -> None:
-        """Raise LocalEngineError, with the end of its log, where Airflow has ended."""
-        if (code := self.airflow.poll()) is not None:
-            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:])
-            raise LocalEngineError(f"airflow standalone ended with {code}:\n{tail}")
 
 
 def run(*, port: int, engine_port: int, home: Path, cases: Sequence[str]) -> None:
