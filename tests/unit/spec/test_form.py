@@ -171,6 +171,13 @@ def test_the_way_back_from_a_runs_values() -> None:
     assert job == TransformJob(instance_type="ml.c5.xlarge", instance_count=2, **REST)
 
 
+def test_a_job_of_a_form_is_a_job_as_any_other() -> None:
+    job = TransformJob.from_params(TransformJob.params(*TOGETHER))
+
+    assert TransformJob.from_request(job.to_request()) == job
+    assert job.to_state_machine()["States"]
+
+
 def filled_in(name: str) -> st.SearchStrategy[Any]:
     """What somebody may have filled in: something that the form takes, or nothing."""
     member = BY_NAME[name]
