@@ -10,7 +10,7 @@ import typer
 from airflow_batchtx.cli.arguments import Command
 
 # As in `spec.state_machine`, which is not imported for the help alone.
-_ATTEMPTS, _INTERVAL = 3, 60
+_ATTEMPTS, _MOST_ATTEMPTS, _INTERVAL = 3, 10, 60
 
 
 def asl(
@@ -22,7 +22,7 @@ def asl(
         str | None, typer.Option(metavar="ARN", help="An SNS topic that is told why an execution fails.")
     ] = None,
     attempts: Annotated[
-        int, typer.Option(help="The most jobs, where AWS lacks capacity or fails itself.", min=1, max=99)
+        int, typer.Option(help="The most jobs, where AWS lacks capacity or fails itself.", min=1, max=_MOST_ATTEMPTS)
     ] = _ATTEMPTS,
     interval: Annotated[
         int, typer.Option(help="Seconds between two looks at a job, where Step Functions does not wait.", min=1)

@@ -6,6 +6,7 @@ that is asked for here is references, a counter and a name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ State = dict[str, Any]
 ATTEMPTS = 3
 # Seconds between two looks at a job that Step Functions does not wait for by itself.
 INTERVAL = 60
+# The most: the pause before the tenth takes hours already.
+MOST_ATTEMPTS = 10
 # Seconds before the second job, at least, and at most twice as many; before each further one they double.
 FIRST_PAUSE = 60
 # Failure classes that another job, some time later, may well not meet again.
@@ -33,7 +36,10 @@ PASSING = ("CapacityError", "InternalServerError")
 
 _MODEL = BY_NAME["model_name"].path
 # A job's name is told apart by its execution: 32 hexadecimal digits, and the number of the attempt.
-_TAIL = len("-") + 32 + len("-99")
+_TAIL = len("-") + 32 + len(f"-{MOST_ATTEMPTS}")
+# A FIFO topic takes no message without a group.
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+")
+_PARTITION = re.compile(r"aws(-[a-z]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +62,14 @@ _QUOTA, _TAKEN = "SageMaker.ResourceLimitExceededException", "SageMaker.Resource
 # What SageMaker's model does not name, throttling and invalid requests among it, is named after the root of all errors
 # in the SDK for Java: of its version 1 in .sync, of its version 2 in the AWS SDK integration.
 _BUSY_IN_SYNC = ("ThrottlingException", "SageMaker.AmazonSageMakerException")
+# No answer came: there may be a job or not.
+_UNANSWERED = "SageMaker.SdkClientException"
 SYNC = Integration(
     resource="sagemaker:createTransformJob.sync",
     # What it gives of a job that Completed is written nowhere; what Describe gives is.
     then="Look",
     asks="Why",
-    busy=_BUSY_IN_SYNC,
+    busy=(*_BUSY_IN_SYNC, _UNANSWERED),
     unmade=(_QUOTA, *_BUSY_IN_SYNC),
     # A job that failed; as a pattern it stands for every error but a timeout.
     known=(_TAKEN, "States.TaskFailed"),
@@ -70,7 +78,7 @@ SDK = Integration(
     resource="aws-sdk:sagemaker:createTransformJob",
     then="Wait",
     asks="Look",
-    busy=("SageMaker.ThrottlingException", "SageMaker.SageMakerException"),
+    busy=("SageMaker.ThrottlingException", "SageMaker.SageMakerException", _UNANSWERED),
     known=(_TAKEN,),
 )
 
@@ -93,14 +101,14 @@ def state_machine(
     InvalidJob where the input is a list, which would have to be written to a manifest first.
 
     :param sdk: call SageMaker by the AWS SDK integration and look for the end, in the place of `.sync`.
-    :param notify: the ARN of an SNS topic that is told why an execution fails.
-    :param attempts: at most so many jobs, one after another, where AWS lacks capacity or fails itself.
-    :param interval: seconds between two looks at a job.
+    :param notify: the ARN of an SNS topic, not a FIFO one, that is told why an execution fails.
+    :param attempts: at most so many jobs, one after another, where AWS lacks capacity or fails itself; 10 at most.
+    :param interval: seconds between two looks at a job. AWS ends an execution after some 2,700 looks.
     :param partition: the AWS partition, such as "aws-cn".
     """
     request, _ = settled(wire.coerced(request))
     names = opened(request) if inputs is None else frozenset(inputs)
-    refuse(InvalidJob, "state machine", _impossible(request, attempts, interval))
+    refuse(InvalidJob, "state machine", _impossible(request, attempts, interval, notify, partition))
     by, failed = (SDK if sdk else SYNC), "Tell" if notify else "Failed"
     states = {
         "Begin": {"Type": "Pass", "Result": {"attempt": 1, "pause": FIRST_PAUSE}, "Next": "Name"},
@@ -133,15 +141,22 @@ def execution_input(request: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wire.flat(request).items() if name != "name"}
 
 
-def _impossible(request: Mapping[str, Any], attempts: int, interval: int) -> Iterator[Problem]:
+def _impossible(
+    request: Mapping[str, Any], attempts: int, interval: int, notify: str | None, partition: str
+) -> Iterator[Problem]:
     source = wire.at(request, BY_NAME["input"].path)
     if isinstance(source, list):
         rule = "is a list, and Step Functions writes no manifests"
         yield Problem("input", source, rule, "Give one prefix, or a manifest with s3_data_type=ManifestFile.")
-    if not 1 <= attempts <= 99:
-        yield Problem("attempts", attempts, "is no number of jobs", "Give 1 to 99.")
+    if not 1 <= attempts <= MOST_ATTEMPTS:
+        yield Problem("attempts", attempts, "is no number of jobs", f"Give 1 to {MOST_ATTEMPTS}.")
     if not 1 <= interval <= 99_999_999:
         yield Problem("interval", interval, "is no pause of Step Functions", "Give a whole number of seconds.")
+    if notify and not is_open(notify) and not _TOPIC.fullmatch(notify):
+        remedy = "Give one such as arn:aws:sns:eu-west-1:123456789012:failures."
+        yield Problem("notify", notify, "is no ARN of a standard topic", remedy)
+    if not _PARTITION.fullmatch(partition):
+        yield Problem("partition", partition, "is no AWS partition", "Give aws, aws-cn, aws-us-gov or another one.")
 
 
 def _shown(request: Mapping[str, Any], names: Collection[str]) -> str:

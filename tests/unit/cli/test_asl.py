@@ -33,6 +33,14 @@ def test_its_defaults_are_those_of_the_state_machine(tmp_path: Path) -> None:
     assert json.loads(ran.stdout) == state_machine.state_machine(REQUEST)
 
 
+def test_it_takes_as_many_attempts_as_a_state_machine(tmp_path: Path) -> None:
+    most = state_machine.MOST_ATTEMPTS
+
+    codes = [batchtx(World(), "asl", written(tmp_path), "--attempts", str(n)).exit_code for n in (most, most + 1)]
+
+    assert codes == [0, 2]
+
+
 def test_a_request_that_sagemaker_would_refuse(tmp_path: Path) -> None:
     wrong = copy.deepcopy(REQUEST)
     wrong["TransformResources"]["InstanceCount"] = 0

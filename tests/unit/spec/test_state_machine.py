@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_batchtx import TransformJob
 from airflow_batchtx.errors import InvalidJob
-from airflow_batchtx.spec.state_machine import execution_input, state_machine
+from airflow_batchtx.spec.state_machine import FIRST_PAUSE, MOST_ATTEMPTS, execution_input, state_machine
 from tests.asl import faults
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:failures"
@@ -126,8 +126,8 @@ def test_another_partition() -> None:
 
 
 @pytest.mark.parametrize(("sdk", "busy"), [
-    (False, {"ThrottlingException", "SageMaker.AmazonSageMakerException"}),
-    (True, {"SageMaker.ThrottlingException", "SageMaker.SageMakerException"}),
+    (False, {"ThrottlingException", "SageMaker.AmazonSageMakerException", "SageMaker.SdkClientException"}),
+    (True, {"SageMaker.ThrottlingException", "SageMaker.SageMakerException", "SageMaker.SdkClientException"}),
 ])  # fmt: skip
 def test_calls_are_tried_again_by_the_class_of_the_error(sdk: bool, busy: set[str]) -> None:
     quota, throttled = machine(sdk=sdk)["States"]["Transform"]["Retry"]
@@ -145,6 +145,25 @@ def test_a_job_that_failed_is_never_made_again_under_its_name() -> None:
         assert not retried & {"States.TaskFailed", "States.ALL", "SageMaker.ResourceInUseException"}
 
 
+def test_after_a_call_without_an_answer_a_job_is_looked_for() -> None:
+    """It may have been made; that SageMaker refused it is known of others only."""
+    refused, found, _ = machine()["States"]["Transform"]["Catch"]
+
+    assert "SageMaker.SdkClientException" not in refused["ErrorEquals"]
+    assert "States.TaskFailed" in found["ErrorEquals"]
+
+
+def test_a_look_without_an_answer_is_not_the_end_of_a_job() -> None:
+    for sdk in (False, True):
+        (retrier,) = machine(sdk=sdk)["States"]["Look"]["Retry"]
+        assert "SageMaker.SdkClientException" in retrier["ErrorEquals"]
+
+
+def test_no_pause_is_longer_than_step_functions_waits() -> None:
+    """And none is beyond what its arithmetic knows."""
+    assert FIRST_PAUSE * 2 ** (MOST_ATTEMPTS - 1) < 24 * 3600
+
+
 def test_only_with_a_topic_people_are_told() -> None:
     assert "Tell" not in machine()["States"]
     assert machine(notify=TOPIC)["States"]["Tell"]["Parameters"]["TopicArn"] == TOPIC
@@ -157,7 +176,7 @@ def test_any_name_gives_names_that_sagemaker_takes(name: str) -> None:
     formula = state_machine(request)["States"]["Name"]["Parameters"]["name.$"]
 
     head = formula.removeprefix("States.Format('").partition("-{}-{}'")[0]
-    longest = f"{head}-{'0' * 32}-99"
+    longest = f"{head}-{'0' * 32}-{MOST_ATTEMPTS}"
     assert len(longest) <= 63
     assert longest.replace("-", "").isalnum()
     assert longest.isascii()
@@ -167,8 +186,11 @@ def test_any_name_gives_names_that_sagemaker_takes(name: str) -> None:
 @pytest.mark.parametrize(("options", "asked", "field"), [
     ({"input": ["s3://lake/a/", "s3://lake/b/"]}, {}, "input"),
     ({}, {"attempts": 0}, "attempts"),
-    ({}, {"attempts": 100}, "attempts"),
+    ({}, {"attempts": MOST_ATTEMPTS + 1}, "attempts"),
     ({}, {"interval": 0}, "interval"),
+    ({}, {"notify": "failures"}, "notify"),
+    ({}, {"notify": f"{TOPIC}.fifo"}, "notify"),
+    ({}, {"partition": "amazon"}, "partition"),
 ])  # fmt: skip
 def test_what_no_state_machine_can_do(options: dict[str, Any], asked: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidJob) as refused:
