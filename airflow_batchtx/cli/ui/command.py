@@ -23,7 +23,7 @@ from airflow_batchtx.cli.extras import require
 from airflow_batchtx.cli.ui.kept import kept
 from airflow_batchtx.cli.ui.pages import Pages
 from airflow_batchtx.cli.ui.running import Running
-from airflow_batchtx.cli.ui.settings import HOST, USER, free_port, make_database, password, settings
+from airflow_batchtx.cli.ui.settings import HOST, POOL, USER, free_port, make_database, password, settings
 from airflow_batchtx.cli.ui.watching import until_lost
 from airflow_batchtx.errors import LocalEngineError
 
@@ -75,6 +75,7 @@ def _start(steps: Steps, stack: ExitStack, *, port: int, engine_port: int, home:
         raise LocalEngineError(f"Airflow has not started: {', '.join(late)} not healthy. See {running.log}")
     with steps.step("Airflow makes ready for tasks"):
         pages.warm_up()
+        pages.make_pool(*POOL)
     # A file of somebody's that has no DAG in it is never among those that are read.
     files = [file.name for file in sorted(example_dags().glob("*.py"))]
     _awaited(steps, "Airflow reads the DAGs", running, lambda: pages.unread(files), _READ_WITHIN)

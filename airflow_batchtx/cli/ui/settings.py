@@ -15,6 +15,8 @@ from airflow_batchtx.cli.demo.airflow import surroundings
 
 HOST = "127.0.0.1"
 USER = "admin"
+# What the examples that are backfilled bound their jobs by, and how many there may be at once.
+POOL = ("batchtx", 2)
 # Airflow's simple auth manager keeps passwords here, below its home.
 _PASSWORDS = "simple_auth_manager_passwords.json.generated"
 _DATABASE = "airflow.db"

@@ -28,6 +28,12 @@ def test_all_parts_are_healthy_and_all_example_dags_are_there(airflow: UsersAirf
     assert airflow.api.get("/importErrors")["import_errors"] == []
 
 
+def test_examples_have_the_pool_that_they_need(airflow: UsersAirflow) -> None:
+    pool = airflow.api.get("/pools/batchtx")
+
+    assert (pool["slots"], pool["include_deferred"]) == (2, True)
+
+
 def test_strangers_have_no_way_in(airflow: UsersAirflow) -> None:
     asked = httpx.get(f"{airflow.url}/api/v2/dags", trust_env=False)
     guessed = {"username": airflow.user, "password": airflow.user}
