@@ -33,7 +33,10 @@ def begun(
                 raise
         found = machines.describe(execution_arn(machine, name))
         if not found.ended:
-            log.info("Execution %s runs already: going on with it", found.arn)
+            if found.given == given:
+                log.info("Execution %s runs already: going on with it", found.arn)
+            else:
+                log.warning("Execution %s runs already, with another input: going on with it", found.arn)
             return found
         if found.status == SUCCEEDED and found.given == given:
             log.info("Execution %s has succeeded already with the same input", found.arn)

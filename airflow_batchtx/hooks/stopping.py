@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
 
 # A task instance in one of these has no try to come that would adopt the job. In all other states one has, or may have:
 # Airflow also kills what it moves to another worker or triggerer, what a user clears, and what a pod's eviction ends.
@@ -36,6 +39,15 @@ def stop_wanted(task_instance: TaskInstance, *, states: States | None = None) ->
     # The one instance that was asked for, under its task's id; a mapped one under an id made of both.
     known = found.get(task_instance.run_id, {}).values()
     return not known or all(state in OVER for state in known)
+
+
+def ended_meanwhile(task_instance: TaskInstance) -> bool:
+    """Tell whether Airflow has ended a task that works still; not where Airflow does not say."""
+    try:
+        return stop_wanted(task_instance)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job runs, and the task goes on with it
+        log.warning("Airflow does not say whether this task is over: %r", error)
+        return False
 
 
 def _airflows(**asked: Any) -> Mapping[str, Mapping[str, Any]]:

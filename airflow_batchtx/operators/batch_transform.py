@@ -49,7 +49,7 @@ from airflow_batchtx.hooks.controlled import (
     identity_of,
 )
 from airflow_batchtx.hooks.metrics import publish_job_metrics
-from airflow_batchtx.hooks.stopping import stop_wanted
+from airflow_batchtx.hooks.stopping import ended_meanwhile
 from airflow_batchtx.lineage.batch_transform import Trace, Traced
 from airflow_batchtx.lineage.outlets import publish_outlets
 from airflow_batchtx.links.batch_transform import LINKS, publish_links
@@ -359,7 +359,7 @@ class BatchTransformOperator(Traced, ControlledOperator):
 
     def _refuse_if_over(self, started: Started, context: Context) -> None:
         """Stop the job if the task was ended while the job was made: once this process has gone, nobody would."""
-        if self._killed or _is_over(context["ti"], self.log):
+        if self._killed or ended_meanwhile(context["ti"]):
             with self.stopping(started.job_name, context):
                 raise WaitInterrupted(started.job_name)
 
@@ -575,15 +575,6 @@ def rendered(job: object) -> wire.Request:
         remedy = "Give a TransformJob, a CreateTransformJob request, or a template that renders to one as JSON."
         raise InvalidJob("transform job", (Problem("job", type(job).__name__, "is no transform job", remedy),))
     return dict(request)
-
-
-def _is_over(ti: Any, log: Any) -> bool:
-    """Tell whether Airflow has ended a task meanwhile; not where Airflow does not say."""
-    try:
-        return stop_wanted(ti)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the job runs, and the task goes on with it
-        log.warning("Airflow does not say whether this task is over: %r", error)
-        return False
 
 
 def _definition(model: object) -> Mapping[str, Any]:

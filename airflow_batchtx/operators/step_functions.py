@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -11,27 +10,26 @@ from typing import Any, ClassVar, NoReturn
 
 from airflow.providers.amazon.aws.links.step_function import StateMachineDetailsLink, StateMachineExecutionsDetailsLink
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralTimeout
+from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 
 from airflow_batchtx.control.executions import begun, output_of, waited
 from airflow_batchtx.errors import ExecutionFailed, WaitInterrupted
 from airflow_batchtx.hooks.controlled import GRACE, ControlledOperator, configured_interval, identity_of
 from airflow_batchtx.hooks.step_functions import StateMachinesHook
-from airflow_batchtx.hooks.stopping import stop_wanted
+from airflow_batchtx.hooks.stopping import ended_meanwhile, stop_wanted
 from airflow_batchtx.operators.batch_transform import Job, rendered
-from airflow_batchtx.sagemaker.state_machines import Execution, StateMachines
+from airflow_batchtx.sagemaker.state_machines import Execution, StateMachines, unqualified
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.job import TransformJob, check
+from airflow_batchtx.spec.naming import state_machine_name
 from airflow_batchtx.spec.options import optional
 from airflow_batchtx.spec.prepared import settled
 from airflow_batchtx.spec.state_machine import ATTEMPTS, INTERVAL, execution_input, state_machine
-from airflow_batchtx.triggers.step_functions import TIMED_OUT, WHY, StateMachineExecutionTrigger
+from airflow_batchtx.triggers.step_functions import TIMED_OUT, UNKNOWN, WHY, StateMachineExecutionTrigger
 
 _given = optional(str)
 
 EXECUTION = "execution_arn"
-# What names of state machines may not have, if they are to have logs: a task in a group has a dot.
-_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class BatchTransformStateMachineOperator(ControlledOperator):
@@ -108,7 +106,7 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         request, _ = settled(wire.coerced(rendered(self.job)))
         check(request)
         prefix = request.get("TransformJobName") or f"{ti.dag_id}-{ti.task_id}"
-        name = _given(self.state_machine) or _FOREIGN.sub("-", f"{ti.dag_id}-{ti.task_id}")[:80]
+        name = _given(self.state_machine) or state_machine_name(ti.dag_id, ti.task_id)
         machine = self.machines.ensure(name, self._definition(request, prefix), self.role_arn)
         execution = begun(
             self.machines, machine, prefix, identity_of(ti, _given(self.namespace)), execution_input(request)
@@ -117,31 +115,39 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         if execution.ended:
             return output_of(execution)
         if self.deferrable:
-            self._defer(execution, context)
-        return output_of(self._waited(execution, context))
+            self._refuse_if_over(execution.arn, context)
+            self._defer(execution.arn, context)
+        return output_of(self._waited(execution.arn, context))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on after a triggerer: what it says is a hint, what counts is what Step Functions says now."""
         arn = event["execution_arn"]
-        if event["status"] == TIMED_OUT:
-            raise self._stopped_late(arn)
-        found = self.machines.describe(arn)
-        if not found.ended:
+        if event["status"] == UNKNOWN:
             self.log.warning("The triggerer could not wait for %s: %s", arn, event.get("reason"))
-        return output_of(found if found.ended else self._waited(found, context))
+        return self._gone_on(arn, context, late=event["status"] == TIMED_OUT)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Stop the execution where Airflow has ended the deferral, since no trigger was there to do it."""
+        """Stop the execution where Airflow has ended the deferral: no trigger was there to do it.
+
+        Wait here if the trigger broke.
+        """
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout as end:
+        except (TaskDeferralTimeout, TaskDeferralError) as end:
             ti = context["ti"]
             arn = ti.xcom_pull(task_ids=self.task_id, key=EXECUTION, map_indexes=ti.map_index)
-            raise self._stopped_late(arn) from end
+            self.log.warning("The triggerer has not waited for %s: %r", arn, end)
+            return self._gone_on(arn, context, late=isinstance(end, TaskDeferralTimeout))
 
-    def _stopped_late(self, arn: str) -> ExecutionFailed:
-        self.machines.stop(arn, WHY)
-        return ExecutionFailed(arn, TIMED_OUT, "", "The task's execution_timeout was over.")
+    def _gone_on(self, arn: str, context: Context, *, late: bool) -> Any:
+        """Look again; what has not ended is stopped where it is late, and waited for otherwise."""
+        found = self.machines.look(arn)
+        if found is not None and found.ended:
+            return output_of(found)
+        if late:
+            self.machines.stop(arn, WHY)
+            raise ExecutionFailed(arn, TIMED_OUT, "", "The task's execution_timeout was over.")
+        return output_of(self._waited(arn, context))
 
     @cached_property
     def machines(self) -> StateMachines:
@@ -164,20 +170,25 @@ class BatchTransformStateMachineOperator(ControlledOperator):
         context["ti"].xcom_push(key=EXECUTION, value=execution_arn)
         region, partition = machine.split(":")[3], machine.split(":")[1]
         for link, arn in (
-            (StateMachineDetailsLink, {"state_machine_arn": machine}),
+            (StateMachineDetailsLink, {"state_machine_arn": unqualified(machine)}),
             (StateMachineExecutionsDetailsLink, {"execution_arn": execution_arn}),
         ):
             link.persist(context=context, operator=self, region_name=region, aws_partition=partition, **arn)
         self.log.info("Execution %s", execution_arn)
 
-    def _defer(self, execution: Execution, context: Context) -> NoReturn:
+    def _refuse_if_over(self, arn: str, context: Context) -> None:
+        """Stop the execution if the task was ended while it was started: once this process has gone, nobody would."""
+        if self._killed or ended_meanwhile(context["ti"]):
+            raise self._cut(arn, context)
+
+    def _defer(self, arn: str, context: Context) -> NoReturn:
         limit = self.execution_timeout
         now = time.time()
         begun_at = context["ti"].start_date.timestamp() if context["ti"].start_date else now
         deadline = None if limit is None else begun_at + limit.total_seconds()
         self.defer(
             trigger=StateMachineExecutionTrigger(
-                execution.arn,
+                arn,
                 aws_conn_id=self.aws_conn_id,
                 region_name=self.region_name,
                 verify=self.ssl_verify,
@@ -189,14 +200,17 @@ class BatchTransformStateMachineOperator(ControlledOperator):
             timeout=None if deadline is None else timedelta(seconds=max(deadline - now, 0.0) + GRACE),
         )
 
-    def _waited(self, execution: Execution, context: Context) -> Execution:
+    def _waited(self, arn: str, context: Context) -> Execution:
         try:
-            return waited(lambda: self.machines.look(execution.arn), lambda: self._nap(self.poll_interval))
+            return waited(lambda: self.machines.look(arn), lambda: self._nap(self.poll_interval))
         except WaitInterrupted as cut:
-            if not stop_wanted(context["ti"]):
-                raise WaitInterrupted(execution.arn, stopped=False) from cut
-            self.machines.stop(execution.arn, WHY)
-            raise WaitInterrupted(execution.arn, stopped=True) from cut
+            raise self._cut(arn, context) from cut
         except AirflowTaskTimeout:
-            self.machines.stop(execution.arn, WHY)
+            self.machines.stop(arn, WHY)
             raise
+
+    def _cut(self, arn: str, context: Context) -> WaitInterrupted:
+        """End the wait: stop the execution, unless somebody will want it still."""
+        if stopped := stop_wanted(context["ti"]):
+            self.machines.stop(arn, WHY)
+        return WaitInterrupted(arn, stopped=stopped)

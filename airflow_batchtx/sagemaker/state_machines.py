@@ -120,7 +120,12 @@ def machine_arn(name: str, role_arn: str, region: str) -> str:
     return f"arn:{parts[1]}:states:{region}:{parts[4]}:stateMachine:{name}"
 
 
+def unqualified(machine: str) -> str:
+    """Give the ARN of a state machine, by its own or by that of a version."""
+    return ":".join(machine.split(":")[:7])
+
+
 def execution_arn(machine: str, name: str) -> str:
     """Give the ARN of an execution, by the ARN of its state machine or of a version of that."""
-    *head, _, machine_name = machine.split(":")[:7]
+    *head, _, machine_name = unqualified(machine).split(":")
     return ":".join((*head, "execution", machine_name, name))

@@ -11,6 +11,7 @@ from typing import Any
 from airflow_batchtx.spec.limits import NAME_LENGTH
 
 _DIGEST = 12  # hexadecimal digits, 48 bits: a collision within 10^5 names has a chance of 2 in 10^5
+_MACHINE_LENGTH = 80  # of a state machine's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,16 @@ def job_name(prefix: str, identity: Identity, attempt: int = 1) -> str:
 def model_name(prefix: str, digest: str) -> str:
     """Give `<prefix>-<digest>`: always a name that CreateModel takes, as `job_name` does for jobs."""
     return _joined(prefix, f"-{digest}", "model")
+
+
+def state_machine_name(dag_id: str, task_id: str) -> str:
+    """Give `<dag>-<task>`; where that is too long for a state machine, its end is a digest that tells tasks apart."""
+    # A task in a group has a dot, and with that in its name a state machine has no logs.
+    name = re.sub(r"[^a-zA-Z0-9_-]", "-", f"{dag_id}-{task_id}")
+    if len(name) <= _MACHINE_LENGTH:
+        return name
+    tail = f"-{short_digest([dag_id, task_id])}"
+    return f"{name[: _MACHINE_LENGTH - len(tail)]}{tail}"
 
 
 def short_digest(value: Any) -> str:

@@ -51,6 +51,15 @@ def test_one_that_runs_is_adopted_whatever_its_input(given: dict[str, Any]) -> N
     assert len(states.started) == 1
 
 
+def test_another_input_of_one_that_runs_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    states = FakeStates(life=("RUNNING",))
+    begin(states)
+
+    begin(states, given={"input": "s3://lake/other/"})
+
+    assert "another input" in caplog.text
+
+
 def test_one_that_succeeded_with_the_same_input_is_taken() -> None:
     states = FakeStates()
     begin(states)

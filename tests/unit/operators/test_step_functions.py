@@ -102,6 +102,15 @@ def test_a_task_in_a_group_has_a_state_machine_too() -> None:
     assert [arn.rpartition(":")[2] for arn in states.machines] == ["churn-scoring-score"]
 
 
+def test_tasks_with_long_names_have_state_machines_of_their_own() -> None:
+    states = FakeStates()
+    for task_id in ("score_a", "score_b"):
+        run(task(states), FakeTaskInstance(dag_id="d" * 80, task_id=task_id))
+
+    assert len(states.machines) == 2
+    assert {len(arn.rpartition(":")[2]) for arn in states.machines} == {80}
+
+
 def test_a_retry_adopts_what_runs_and_a_clear_takes_what_succeeded() -> None:
     states = FakeStates(life=("RUNNING", "RUNNING", "RUNNING", "SUCCEEDED"))
     deferred(task(states, deferrable=True))
@@ -153,6 +162,54 @@ def test_a_triggerer_that_cannot_ask_leaves_the_wait_to_the_worker() -> None:
 
     assert event["status"] == UNKNOWN
     assert made.execute_complete({"ti": FakeTaskInstance()}, event) == states.output  # type: ignore[arg-type]
+
+
+def test_a_look_that_fails_on_the_worker_fails_no_task() -> None:
+    states = FakeStates()
+    made = task(states, deferrable=True)
+    event = fired(deferred(made), states)
+    states.failing = [refusal("DescribeExecution", "ThrottlingException")]
+
+    assert made.execute_complete({"ti": FakeTaskInstance()}, event) == states.output  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("event", [TIMED_OUT, TriggerFailureReason.TRIGGER_TIMEOUT])
+def test_what_ended_just_in_time_is_not_late(event: Any) -> None:
+    states, ti = FakeStates(life=("SUCCEEDED",)), FakeTaskInstance()
+    made = task(states, deferrable=True, execution_timeout=timedelta(seconds=30))
+    deferred(made, ti)
+    (arn,) = states.started
+
+    if event == TIMED_OUT:
+        output = made.execute_complete({"ti": ti}, {"execution_arn": arn, "status": event})  # type: ignore[arg-type]
+    else:
+        output = made.resume_execution("__fail__", {"error": event}, {"ti": ti})  # type: ignore[arg-type]
+
+    assert output == states.output
+    assert not states.stopped
+
+
+def test_a_trigger_that_breaks_leaves_the_wait_to_the_worker() -> None:
+    states, ti = FakeStates(), FakeTaskInstance()
+    made = task(states, deferrable=True)
+    deferred(made, ti)
+
+    output = made.resume_execution("__fail__", {"error": TriggerFailureReason.TRIGGER_FAILURE}, {"ti": ti})  # type: ignore[arg-type]
+
+    assert output == states.output
+    assert not states.stopped
+
+
+@pytest.mark.parametrize(("state", "stopped"), [("failed", True), ("running", None)])
+def test_a_task_that_is_ended_while_it_starts_is_not_deferred(state: str, stopped: bool | None) -> None:
+    """Airflow would not take the deferral, and nobody would stop the execution."""
+    states, ti = FakeStates(life=FOREVER), FakeTaskInstance()
+    made = task(states, deferrable=True)
+
+    with airflow_says(ti, state), pytest.raises(WaitInterrupted if stopped else TaskDeferred):
+        run(made, ti)
+
+    assert states.stopped == (states.started if stopped else [])
 
 
 def test_at_execution_timeout_the_execution_is_stopped() -> None:

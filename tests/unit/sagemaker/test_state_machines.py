@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_batchtx.errors import InvalidInput, ServiceUnavailable, StateMachineRefused
-from airflow_batchtx.sagemaker.state_machines import StateMachines, execution_arn, machine_arn
+from airflow_batchtx.sagemaker.state_machines import StateMachines, execution_arn, machine_arn, unqualified
 from tests.fake_states import ROLE, FakeStates, refusal
 
 ARN = "arn:aws:states:eu-west-1:123456789012:stateMachine:churn"
@@ -40,6 +40,11 @@ def test_it_lies_in_its_roles_account_and_partition() -> None:
 def test_what_is_no_role(role: str) -> None:
     with pytest.raises(InvalidInput, match="role_arn"):
         machine_arn("churn", role, "eu-west-1")
+
+
+@pytest.mark.parametrize("machine", [ARN, f"{ARN}:12"])
+def test_a_version_is_one_of_its_state_machine(machine: str) -> None:
+    assert unqualified(machine) == ARN
 
 
 @pytest.mark.parametrize("machine", [ARN, f"{ARN}:12"])
