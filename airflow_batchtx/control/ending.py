@@ -84,6 +84,7 @@ class Ending:
                 "objects": len(attempt.intent.objects),
                 "attempts": attempt.intent.attempt,
                 "reused": attempt.reused,
+                "own_model": attempt.intent.model_created is not None,
             }
         return self._priced(replace(TransformResult.of(described), **known))
 

@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from airflow_batchtx.hooks.current import CurrentHook
 from airflow_batchtx.sagemaker.metrics import Metrics
-from airflow_batchtx.spec.measures import Measure, Work, of_transform
+from airflow_batchtx.spec.measures import Measure, Work, model_of, of_transform
 from airflow_batchtx.spec.result import TransformResult
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class MetricsHook(CurrentHook):
 
 def publish_job_metrics(context: Context, task: ConnectedOperator, result: TransformResult) -> None:
     """Tell CloudWatch what a job took, at the time of its end; never raises."""
-    publish_metrics(context, task, of_transform(result), model_name=result.model_name, at=result.ended)
+    publish_metrics(context, task, of_transform(result), model_name=model_of(result), at=result.ended)
 
 
 def publish_metrics(

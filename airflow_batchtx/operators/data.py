@@ -18,7 +18,7 @@ from airflow_batchtx.hooks.metrics import publish_metrics
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.storage import StorageHook
 from airflow_batchtx.preparation import request as preparation
-from airflow_batchtx.spec.measures import of_dead_letters, of_table
+from airflow_batchtx.spec.measures import model_of, of_dead_letters, of_table
 from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.share import Share
 
@@ -321,7 +321,7 @@ class AssociateOutputOperator(DataOperator):
             options |= {"job_name": None, "result": self._result_of(name)}
         request = association.AssociateRequest.read(options)
         opener = StorageHook(**self.aws).opener(extra_args=self.s3_extra_args)
-        model_name = request.result.model_name
+        model_name = model_of(request.result)
         try:
             table = associate(self.store, request, opener=opener)
         except TooManyDeadLetters as failed:

@@ -36,6 +36,14 @@ class Work:
         return {name: value for name, value in known.items() if value}
 
 
+def model_of(result: TransformResult) -> str:
+    """Name the model of a job's numbers; nothing where it was made for this work alone.
+
+    Its name is another one with each run: each would be metrics of its own, which CloudWatch bills one by one.
+    """
+    return "" if result.own_model else result.model_name
+
+
 def of_transform(result: TransformResult) -> tuple[Measure, ...]:
     """Give the numbers of a job that has ended, those that are known.
 

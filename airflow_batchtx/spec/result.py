@@ -32,7 +32,8 @@ class TransformResult:
     by the price of the day `priced`; None where no price is known.
     `record` is the object that holds the exact mapping of inputs to outputs, in the folder `control`, None while there
     is none; `objects_done` counts the inputs that have their outputs, whichever of the `attempts` wrote them. A result
-    is `reused` where the job had Completed before this task ran.
+    is `reused` where the job had Completed before this task ran. The model is the work's `own_model` where it was made
+    for this work alone, under a name that no other has.
     `split_type` and what follows it say how the job cut and joined records, as the request does: None where it leaves
     AWS's default, but for `split_type`, whose None is that of results which do not tell.
     As JSON it stays below 4 KB with names as long as they may be, prefixes of up to 600 characters and control folders
@@ -66,6 +67,7 @@ class TransformResult:
     cost: float | None = None
     currency: str | None = None
     priced: str | None = None
+    own_model: bool = False
     split_type: str | None = None
     assemble_with: str | None = None
     batch_strategy: str | None = None

@@ -96,6 +96,13 @@ def test_no_model_of_its_own_is_left(end: str) -> None:
     assert world.models == {}
 
 
+@pytest.mark.parametrize("delete_model", [True, False])
+def test_a_result_tells_whose_its_model_was(delete_model: bool) -> None:
+    told = run(task(ModelWorld(life=("Completed",)), model=MODEL, delete_model=delete_model))
+
+    assert told["own_model"] is delete_model
+
+
 @pytest.mark.parametrize(
     ("prepare", "options", "pause"),
     [(nothing, {"deferrable": True}, TaskDeferred), (quota, {}, AirflowRescheduleException)],

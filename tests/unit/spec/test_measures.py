@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_batchtx.spec.associated import AssociatedOutput
-from airflow_batchtx.spec.measures import Measure, Work, of_table, of_transform
+from airflow_batchtx.spec.measures import Measure, Work, model_of, of_table, of_transform
 from airflow_batchtx.spec.result import TransformResult
 
 RESULT = replace(
@@ -68,6 +68,14 @@ def test_a_job_that_is_reused_does_not_cost_again() -> None:
 
 def test_a_table() -> None:
     assert of_table(TABLE) == (Measure("ScoredRows", 990, "Count"), Measure("DeadRows", 10, "Count"))
+
+
+def test_a_model_that_each_run_makes_is_no_dimension() -> None:
+    """Each run would be ten metrics more."""
+    result = replace(RESULT, model_name="0a1b2c-churn-3d4e5f")
+
+    assert model_of(result) == "0a1b2c-churn-3d4e5f"
+    assert model_of(replace(result, own_model=True)) == ""
 
 
 def test_dimensions() -> None:
