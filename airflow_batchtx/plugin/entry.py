@@ -38,6 +38,6 @@ class BatchtxPlugin(AirflowPlugin):
     name = "batchtx"
     fastapi_apps = _Served()
     react_apps = [  # noqa: RUF012 - as Airflow declares it
-        _view("Transform jobs", "transform-jobs", "nav"),
+        _view("Transforms", "transform-jobs", "nav"),
         _view("Transform job", "transform-job", "task_instance"),
     ]

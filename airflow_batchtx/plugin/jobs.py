@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -12,7 +12,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.state import State
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, not_, select
 from sqlalchemy.orm import Session
 
 from airflow_batchtx.links.batch_transform import LINKS
@@ -23,6 +23,9 @@ from airflow_batchtx.spec.lifecycle import NEXT
 PAGE = 50  # jobs
 # The state of a job whose task ended before it: what became of it is not on record.
 NOT_FOLLOWED = "NotFollowed"
+
+Key: TypeAlias = tuple[Any, ...]
+"""What an XCom of the table is told by, beside its own key: the DAG run's number, the task and the map index."""
 
 Facets: TypeAlias = Mapping[tuple[str, str], int]
 """How many jobs there are, by DAG and state."""
@@ -75,9 +78,12 @@ def _told(name: str) -> Any:
 
 
 _STATUS = _told("status").as_string()
-_STATE = case(
-    (_STATUS.in_(_FINAL), _STATUS), (TaskInstance.state.in_(_OVER), NOT_FOLLOWED), else_=JobStatus.IN_PROGRESS.value
-)
+_IS_OVER = func.coalesce(TaskInstance.state, "").in_(_OVER)
+# Which jobs are in a state that their status alone does not tell; `state_of` says the same of one job.
+_UNENDED: Mapping[str, ColumnElement[bool]] = {
+    JobStatus.IN_PROGRESS.value: and_(_STATUS.not_in(_FINAL), not_(_IS_OVER)),
+    NOT_FOLLOWED: and_(_STATUS.not_in(_FINAL), _IS_OVER),
+}
 # Floating-point numbers all: rows may be more than a database's integers hold.
 SORTS: Mapping[str, ColumnElement[Any]] = {
     "created": _told("created").as_string(),
@@ -94,12 +100,24 @@ _TASK = and_(
 _KEY = (XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
 
 
+def state_of(status: str, *, task_is_over: bool) -> str:
+    """Give the state of a job by what its task knew of it last."""
+    if status in _FINAL:
+        return status
+    return NOT_FOLLOWED if task_is_over else JobStatus.IN_PROGRESS.value
+
+
 def facets(session: Session, readable: Collection[str]) -> Facets:
     """Count the jobs of DAGs that may be read."""
-    asked = select(XComModel.dag_id, _STATE.label("job_state"), func.count()).where(XComModel.key == CARD)
-    # By the label's name: a database does not see that a CASE with parameters is the one that is selected.
-    counted = session.execute(asked.join(TaskInstance, _TASK).group_by(XComModel.dag_id, "job_state"))
-    return {(dag_id, state): count for dag_id, state, count in counted if dag_id in readable}
+    over = case((_IS_OVER, 1), else_=0)
+    by = (XComModel.dag_id, _STATUS.label("job_status"), over.label("task_is_over"))
+    asked = select(*by, func.count()).join(TaskInstance, _TASK).where(XComModel.key == CARD)
+    # By the labels' names: a database does not see that an expression with parameters is the one that is selected.
+    counted: Counter[tuple[str, str]] = Counter()
+    for dag_id, status, is_over, count in session.execute(asked.group_by(by[0], "job_status", "task_is_over")):
+        if dag_id in readable:
+            counted[dag_id, state_of(status, task_is_over=bool(is_over))] += count
+    return counted
 
 
 def matching(counted: Facets, wanted: Wanted) -> Facets:
@@ -122,61 +140,72 @@ def totals(counted: Facets, part: int) -> dict[str, int]:
 def page_of(session: Session, wanted: Wanted, dag_ids: Collection[str]) -> list[TaskJob]:
     """Give one page of the jobs of some DAGs. What a job does not tell comes last, whichever the order."""
     by = SORTS[wanted.sort]
+    # Sorted by their keys first, so that the rest is looked up for those alone that are shown.
     asked = (
-        _jobs()
-        .where(XComModel.dag_id.in_(sorted(dag_ids)))
+        select(*_KEY)
+        .where(XComModel.key == CARD, XComModel.dag_id.in_(sorted(dag_ids)))
         .order_by(case((by.is_(None), 1), else_=0), by.desc() if wanted.descending else by.asc(), *_KEY)
         .limit(PAGE)
         .offset(wanted.page * PAGE)
     )
     if wanted.state is not None:
-        asked = asked.where(_STATE.in_((wanted.state,)))
-    return list(_read(session, session.execute(asked).all()))
+        unended = _UNENDED.get(wanted.state)
+        ended = asked.where(_STATUS.in_((wanted.state,)))
+        asked = ended if unended is None else asked.join(TaskInstance, _TASK).where(unended)
+    return _read(session, [tuple(key) for key in session.execute(asked)])
 
 
 def job_of(session: Session, place: Place) -> TaskJob | None:
     """Give the job of a task instance; None where it has none."""
-    asked = _jobs().where(
+    asked = select(*_KEY).where(
+        XComModel.key == CARD,
         XComModel.dag_id == place.dag_id,
         XComModel.run_id == place.run_id,
         XComModel.task_id == place.task_id,
         XComModel.map_index == place.map_index,
     )
-    return next(_read(session, session.execute(asked).all()), None)
+    return next(iter(_read(session, [tuple(key) for key in session.execute(asked)])), None)
 
 
-def _jobs() -> Select[Any]:
-    return (
+def _read(session: Session, keys: Sequence[Key]) -> list[TaskJob]:
+    """Give the jobs of these keys, in their order."""
+    if not keys:
+        return []
+    asked = (
         select(
-            *_KEY, XComModel.dag_id, XComModel.run_id, XComModel.value, _STATE,
+            *_KEY, XComModel.dag_id, XComModel.run_id, XComModel.value,
             TaskInstance.state, TaskInstance.try_number, DagRun.run_after,
         )
         .join(TaskInstance, _TASK)
         .join(DagRun, DagRun.id == XComModel.dag_run_id)
-        .where(XComModel.key == CARD)
+        .where(XComModel.key == CARD, *_among(keys))
     )  # fmt: skip
-
-
-def _read(session: Session, rows: Sequence[Any]) -> Iterator[TaskJob]:
-    links = _links(session, [tuple(row[:3]) for row in rows])
-    for dag_run, task_id, map_index, dag_id, run_id, value, state, task_state, try_number, run_after in rows:
-        yield TaskJob(
+    links, found = _links(session, keys), dict[Key, TaskJob]()
+    for dag_run, task_id, map_index, dag_id, run_id, value, state, try_number, run_after in session.execute(asked):
+        card = JobCard.read(value)
+        found[dag_run, task_id, map_index] = TaskJob(
             place=Place(dag_id, run_id, task_id, map_index),
-            card=JobCard.read(value),
-            state=state,
-            task_state=task_state,
+            card=card,
+            state=state_of(card.result.status, task_is_over=state in _OVER),
+            task_state=state,
             try_number=try_number,
             run_after=run_after,
             links=links.get((dag_run, task_id, map_index), {}),
         )
+    return [found[key] for key in keys if key in found]
 
 
-def _links(session: Session, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, str]]:
+def _among(keys: Sequence[Key]) -> list[ColumnElement[bool]]:
+    """Narrow XComs to those of some keys, and to few others: column by column, as every database's index has them."""
+    return [column.in_(sorted(set(values))) for column, values in zip(_KEY, zip(*keys, strict=True), strict=True)]
+
+
+def _links(session: Session, keys: Sequence[Key]) -> dict[Key, dict[str, str]]:
     """Give the addresses that the buttons of tasks lead to, without those that lead nowhere."""
     names = {link.xcom_key: link.page for link in LINKS}
-    asked = select(*_KEY, XComModel.key, XComModel.value).where(XComModel.key.in_(names), tuple_(*_KEY).in_(keys))
-    found: dict[tuple[Any, ...], dict[str, str]] = {}
-    for *key, name, address in session.execute(asked) if keys else ():
+    asked = select(*_KEY, XComModel.key, XComModel.value).where(XComModel.key.in_(names), *_among(keys))
+    found: dict[Key, dict[str, str]] = {}
+    for dag_run, task_id, map_index, name, address in session.execute(asked):
         if address:
-            found.setdefault(tuple(key), {})[names[name]] = address
+            found.setdefault((dag_run, task_id, map_index), {})[names[name]] = address
     return found

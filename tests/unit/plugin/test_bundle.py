@@ -33,7 +33,7 @@ def test_it_was_built_from_the_sources_beside_it() -> None:
 
 def test_it_gives_every_view_of_the_plugin() -> None:
     for view in BatchtxPlugin.react_apps:
-        assert f'"{view["name"]}"' in BUNDLE.replace("`", '"').replace("'", '"')
+        assert re.search(rf"\W{view['name']}[`'\"]?:", BUNDLE)
 
 
 def test_all_that_the_plugin_names_is_served() -> None:

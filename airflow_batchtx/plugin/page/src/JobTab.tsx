@@ -67,11 +67,11 @@ const Details = ({ told, zone }: { readonly told: Told; readonly zone: string })
       <HStack flexWrap="wrap" gap="6">
         <Legend parts={parts} />
         <Progress job={job} />
-        {job.seconds_left === null ? undefined : (
+        {job.seconds_left ? (
           <Text color="fg.muted" fontSize="sm">
             about {duration(job.seconds_left)} left
           </Text>
-        )}
+        ) : undefined}
       </HStack>
       <DataList.Root display="grid" gap="3" gridTemplateColumns="repeat(auto-fill, minmax(320px, 1fr))" size="sm">
         {facts(job, zone)

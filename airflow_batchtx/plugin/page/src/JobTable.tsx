@@ -15,21 +15,24 @@ const ORDERS = { ascending: "▲", descending: "▼" } as const;
 const Sortable = ({
   by,
   children,
+  end = false,
   setSort,
   sort,
 }: {
   readonly by: string;
   readonly children: ReactNode;
+  readonly end?: boolean;
   readonly setSort: (sort: Sort) => void;
   readonly sort: Sort;
 }) => {
   const order = sort.by === by ? (sort.descending ? "descending" : "ascending") : undefined;
 
   return (
-    <Table.ColumnHeader aria-sort={order ?? "none"} whiteSpace="nowrap">
+    <Table.ColumnHeader aria-sort={order ?? "none"} textAlign={end ? "end" : undefined} whiteSpace="nowrap">
       <Button
         color="inherit"
         fontWeight="inherit"
+        gap="1"
         height="auto"
         minW="0"
         onClick={() => setSort({ by, descending: order !== "descending" })}
@@ -60,7 +63,7 @@ const Ends = ({ drawn, mode, zone }: { readonly drawn: Scale; readonly mode: Mod
 };
 
 const Muted = ({ children, title }: { readonly children: ReactNode; readonly title?: string }) => (
-  <Text color="fg.muted" fontSize="xs" maxW="230px" title={title} truncate>
+  <Text color="fg.muted" fontSize="xs" maxW="150px" title={title} truncate>
     {children}
   </Text>
 );
@@ -116,7 +119,7 @@ const Row = ({
           {job.instance_count} × {job.instance_type}
         </Muted>
       </Table.Cell>
-      <Table.Cell minW="160px" width="25%">
+      <Table.Cell minW="170px" width="30%">
         <TimeLine bar={bar(job, mode, drawn, now)} parts={parts} />
       </Table.Cell>
       <Table.Cell whiteSpace="nowrap">
@@ -125,7 +128,7 @@ const Row = ({
       </Table.Cell>
       <Table.Cell>
         <Progress job={job} />
-        {job.seconds_left === null ? undefined : <Muted>about {duration(job.seconds_left)} left</Muted>}
+        {job.seconds_left ? <Muted>about {duration(job.seconds_left)} left</Muted> : undefined}
       </Table.Cell>
       <Table.Cell textAlign="end">{count(job.rows)}</Table.Cell>
       <Table.Cell textAlign="end" whiteSpace="nowrap">
@@ -174,10 +177,10 @@ export const JobTable = ({
               Duration
             </Sortable>
             <Table.ColumnHeader>Progress</Table.ColumnHeader>
-            <Sortable by="rows" {...ordered}>
+            <Sortable by="rows" end {...ordered}>
               Rows
             </Sortable>
-            <Sortable by="cost" {...ordered}>
+            <Sortable by="cost" end {...ordered}>
               Cost
             </Sortable>
             <Table.ColumnHeader>Links</Table.ColumnHeader>

@@ -42,8 +42,12 @@ export const TimeLine = ({
         position="absolute"
         style={{ insetInlineStart: `${Math.min(bar.left, 99)}%`, width: `${bar.provisioning + bar.transform}%` }}
       >
-        {parts.provisioning > 0 ? (
-          <Box {...PROVISIONING} minW="2px" style={{ width: `${(100 * parts.provisioning) / whole(parts)}%` }} />
+        {parts.provisioning > 0 || parts.transform === null ? (
+          <Box
+            {...PROVISIONING}
+            minW="3px"
+            style={{ width: `${(100 * parts.provisioning) / (whole(parts) || 1)}%` }}
+          />
         ) : undefined}
         {parts.transform === null ? undefined : (
           <Box {...TRANSFORM} borderEndRadius={parts.running ? "full" : undefined} flex="1" minW="2px" />

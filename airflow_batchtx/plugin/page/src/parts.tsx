@@ -53,7 +53,7 @@ export const AwayLinks = ({ job }: { readonly job: Job }) => {
   const shown = Object.entries(named).filter(([name, href]) => href !== undefined && (name === "Job" || href !== named.Job));
 
   return (
-    <HStack gap="3">
+    <HStack flexWrap="wrap" gap="0" columnGap="2">
       {shown.map(([name, href]) => (
         <Away href={href ?? ""} key={name} label={`${name} of ${job.job_name}, opens another page`}>
           {name}
@@ -68,7 +68,11 @@ export function Progress({ job }: { readonly job: Job }) {
     return <Text color="fg.muted">–</Text>;
   }
   if (job.done === null) {
-    return <Text>{count(job.total)} objects</Text>;
+    return (
+      <Text whiteSpace="nowrap">
+        {count(job.total)} {job.total === 1 ? "object" : "objects"}
+      </Text>
+    );
   }
   return (
     <Box minW="90px">
