@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -36,12 +37,17 @@ class Blocks:
             is_last = len(block) < self._size
             end = len(block) if is_last else block.rfind(_NEWLINE) + 1
             if not end or (self._quote and block.find(self._quote, 0, end) >= 0):
-                self.left = Ahead(block, self._source) if block else None
+                self.left = Ahead(marked(block), self._source) if block else None
                 return
             self._ahead = block[end:]
             yield block[:end]
             if is_last:
                 return
+
+
+def marked(start: bytes) -> bytes:
+    """Double a byte order mark that is text, since Arrow skips one wherever it begins to read."""
+    return codecs.BOM_UTF8 + start if start.startswith(codecs.BOM_UTF8) else start
 
 
 class Ahead:

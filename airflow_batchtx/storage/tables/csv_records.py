@@ -12,11 +12,11 @@ import io
 import tempfile
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, count, islice
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -29,7 +29,7 @@ from airflow_batchtx.storage.advance import in_advance
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import compressed, quotes
 from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage, text_of
-from airflow_batchtx.storage.tables.csv_blocks import Ahead, Blocks, Source
+from airflow_batchtx.storage.tables.csv_blocks import Ahead, Blocks, Source, marked
 from airflow_batchtx.storage.tables.texts import body_of
 
 # Makes text of any bytes at all, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
@@ -81,37 +81,57 @@ def batches(
     With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
     record is damaged; `damages` finds out which, `chunks` reads on behind it.
     """
-    left: Source | None = source
+    return (batch for batch, _ in _placed(source, columns, header=header, dialect=dialect))
+
+
+def _placed(
+    source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Yield batches, and how many bytes of the source have been parsed with each, about."""
+    left, end = source, 0
     if not header:
         blocks = Blocks(source, dialect.quote, PIECE)
-        yield from _apart(blocks, columns, dialect)
+        with closing(_apart(blocks, columns, dialect)) as found:
+            for batch, size in found:
+                end += size
+                yield batch, end
+        if blocks.left is None:
+            return
         left = blocks.left
-    if left is not None:
-        with _opened(left, columns, header=header, dialect=dialect) as reader:
-            yield from reader
+    with _opened(left, columns, header=header, dialect=dialect) as reader:
+        yield from zip(reader, count(end + BLOCK, BLOCK), strict=False)
 
 
-def _apart(blocks: Blocks, columns: Sequence[str], dialect: Dialect) -> Iterator[pa.RecordBatch]:
+def _apart(
+    blocks: Blocks, columns: Sequence[str], dialect: Dialect
+) -> Generator[tuple[pa.RecordBatch, int], None, None]:
     """Parse blocks in a thread that another one reads for; an object of one block needs neither."""
     parse, found = partial(_parsed, columns, dialect), iter(blocks)
     first = list(islice(found, 2))
-    tables = map(parse, first) if len(first) < 2 else in_advance(map(parse, in_advance(chain(first, found), 1)), 1)
-    for table in tables:
-        yield from table.to_batches()
+    if len(first) < 2:
+        yield from map(parse, first)
+        return
+    # Nobody reads any more when this is left, by an error too.
+    with closing(in_advance(chain(first, found), 1)) as read, closing(in_advance(map(parse, read), 1)) as parsed:
+        yield from parsed
 
 
-def _parsed(columns: Sequence[str], dialect: Dialect, block: bytes) -> pa.Table:
+def _parsed(columns: Sequence[str], dialect: Dialect, block: bytes) -> tuple[pa.RecordBatch, int]:
+    """Give the batch of a block, and the block's size."""
     if not block.strip(_END.encode()):
-        return pa.table({name: pa.nulls(0, pa.string()) for name in columns})
-    file: Any = pa.BufferReader(block)
-    return arrow_csv.read_csv(
+        return _nothing(columns), len(block)
+    data = marked(block)
+    file: Any = pa.BufferReader(data)
+    table = arrow_csv.read_csv(
         file,
-        read_options=arrow_csv.ReadOptions(block_size=len(block), use_threads=False, column_names=list(columns)),
+        read_options=arrow_csv.ReadOptions(block_size=len(data), use_threads=False, column_names=list(columns)),
         parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote or False),
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
         ),
     )
+    [batch] = table.combine_chunks().to_batches()
+    return batch, len(block)
 
 
 def head(store: ObjectStore, uri: S3Uri, dialect: Dialect = COMMAS, compression: str | None = None) -> tuple[str, ...]:
@@ -166,8 +186,8 @@ def chunks(
             if not peeked.start.strip():
                 return
             text = quotes.Ended(peeked, dialect.quote)
-            for number, batch in enumerate(batches(text, columns, header=header, dialect=dialect), 1):
-                end = source.position(number * BLOCK)
+            for batch, parsed in _placed(text, columns, header=header, dialect=dialect):
+                end = source.position(parsed)
                 numbers = range(seen + 1, seen + batch.num_rows + 1)
                 yield Chunk(batch, numbers, end, text=partial(_written, batch, dialect))
                 seen += batch.num_rows

@@ -79,6 +79,14 @@ def test_blocks_without_a_record_are_passed_over() -> None:
         assert sum(batch.num_rows for batch in batches(source, ["a"], header=False)) == 0
 
 
+@pytest.mark.parametrize("quoted", [b"", b'""'], ids=["plain", "quoted"])
+def test_a_byte_order_mark_within_an_object_is_text(quoted: bytes) -> None:
+    lines = [b"\xef\xbb\xbf%07d" % number for number in range(300_000)]
+    lines[200_000] += quoted
+
+    assert [row.encode() for (row,) in read(b"\n".join([b"first", *lines]), "a", header=False)] == [b"first", *lines]
+
+
 def test_objects_of_many_blocks_are_read() -> None:
     lines = [f"{number},{'x' * (number % 50)}" for number in range(300_000)]
     body = "\n".join(["a,b", *lines]).encode()
@@ -312,6 +320,21 @@ def test_damage_behind_many_blocks_is_apart() -> None:
     assert [damage.record for chunk in found for damage in chunk.damaged] == [200_001]
     ends = [chunk.end for chunk in found]
     assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize("odd", [b"", b'"'], ids=["plain", "quoted"])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_chunks_tell_how_far_the_object_is_read(odd: bytes, header: bool, compression: str | None) -> None:
+    lines = [b"%06d,%s%06d%s" % (number, odd, number, odd) for number in range(400_000)]
+    body = b"\n".join([b"a,b", *lines])
+    text = gzip.compress(body, mtime=0) if compression else body
+    found = salvage(text, header=header, compression=compression)
+
+    assert len(body) > 2 * BLOCK
+    for chunk in found:
+        assert abs(chunk.end / len(text) - chunk.numbers[-1] / len(lines)) < BLOCK / len(body)
+    assert found[-1].end == len(text)
 
 
 def test_no_more_damage_is_looked_for_than_asked() -> None:
