@@ -39,6 +39,8 @@ def windows(bucket: str, morning: str) -> str:
     s3 = S3Hook()
     days = pd.date_range(end=morning, periods=DAYS + 1)[:-1]
     keys = [f"predictive-maintenance/readings/day={day:%Y-%m-%d}/readings.csv" for day in days]
+    if silent := [key for key in keys if not s3.check_for_key(key, bucket)]:
+        raise ValueError(f"No readings at s3://{bucket}/{silent[0]}: give a morning that has seven days before it.")
     readings = pd.concat(pd.read_csv(io.StringIO(s3.read_key(key, bucket))) for key in keys)
     made = f"predictive-maintenance/windows/day={morning}/machines.csv"
     s3.load_string(machines(readings).to_csv(index=False), made, bucket, replace=True)
@@ -55,7 +57,8 @@ with DAG(
             None,
             type=["null", "string"],
             format="date",
-            description="The days before it are looked at, and its partition is written; the run's own day if empty.",
+            description="The seven days before it are looked at, and its partition is written; the run's own day if "
+            "empty. The seeded readings allow 2026-01-08 to 2026-03-02.",
         )
     },
     doc_md=__doc__,
