@@ -21,6 +21,7 @@ BENCHMARKS = {
     "model_http": "servers for handlers and clients for model servers",
     "triggers": "hundreds of deferred tasks, against the amazon provider's trigger",
     "backfill": "a month of days in 30 jobs, against one job over all days",
+    "jobs_page": "the page of jobs in Airflow's UI, with ten thousand jobs",
 }
 
 

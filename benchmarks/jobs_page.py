@@ -30,7 +30,7 @@ ASKED: dict[str, dict[str, Any]] = {
 
 
 def measure(options: Options) -> Iterator[Table]:
-    """Ask for pages of 50 jobs; the median of all rounds."""
+    """Ask for pages of 50 jobs; the median of all rounds, in processor time: the database is in this process."""
     with tables() as sessions:
         fill(sessions, jobs(JOBS, DAGS))
         with closing(Looker(connect)) as looker, closing(Documents(connect)) as documents:
@@ -40,14 +40,14 @@ def measure(options: Options) -> Iterator[Table]:
         f"{JOBS:,} jobs that have ended, of {DAGS} DAGs, each in a run of four tasks; an SQLite in memory. What is "
         "measured is all that the server does for a page of 50: counts, rows, links, JSON."
     )
-    yield Table("A page of jobs", ("page", "ms", "KB", f"at most {GOAL:.0f} ms"), rows, (note,))
+    yield Table("A page of jobs", ("page", "ms of processor time", "KB", f"at most {GOAL:.0f} ms"), rows, (note,))
 
 
 def _row(api: JobsApi, name: str, asked: dict[str, Any], rounds: int) -> tuple[str | float, ...]:
     took = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began = time.process_time()
         page = json.dumps(api.jobs(READABLE, **asked))
-        took.append((time.perf_counter() - began) * 1000)
+        took.append((time.process_time() - began) * 1000)
     milliseconds = statistics.median(took)
     return name, milliseconds, len(page) / 1000, verdict(milliseconds, GOAL, at_most=True)
