@@ -77,7 +77,7 @@ export const JobsPage = () => {
   const asked = new URLSearchParams(search);
 
   asked.delete("line");
-  const { data, error, loading } = useAsked<Jobs>(`jobs?${asked.toString()}`, again);
+  const { data, error, loading } = useAsked<Jobs>(`jobs?${asked.toString()}`, again, "jobs");
   const page = Number(search.get("page") ?? 0);
   const sort: Sort = { by: search.get("sort") ?? "created", descending: search.get("descending") !== "false" };
   const line = search.get("line");

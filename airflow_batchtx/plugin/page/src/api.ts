@@ -112,19 +112,22 @@ export function jobPath(place: { dagId: string; mapIndex: number; runId: string;
 
 export type Asked<T> = { readonly data?: T; readonly error?: Refused | Error; readonly loading: boolean };
 
+// Airflow makes a view anew when something first changes on it: what it showed shall not be gone meanwhile.
+const kept = new Map<string, unknown>();
+
 /**
  * Ask for a path, and again after as many seconds as `again` says of each answer, while somebody looks at the page; null
- * is for never. What came last stays until the next answer, of another path as well.
+ * is for never. What came last stays until the next answer, of another path as well; under `name` beyond this view.
  */
-export function useAsked<T>(path: string | undefined, again: (data: T | undefined) => number | null): Asked<T> {
-  const [asked, setAsked] = useState<Asked<T>>({ loading: true });
+export function useAsked<T>(path: string, again: (data: T | undefined) => number | null, name?: string): Asked<T> {
+  const [asked, setAsked] = useState<Asked<T>>(() => ({
+    data: name === undefined ? undefined : (kept.get(name) as T | undefined),
+    loading: true,
+  }));
   const pause = useRef(again);
 
   pause.current = again;
   useEffect(() => {
-    if (path === undefined) {
-      return undefined;
-    }
     const leaving = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const next = (data: T | undefined) => {
@@ -141,6 +144,9 @@ export function useAsked<T>(path: string | undefined, again: (data: T | undefine
       }
       ask<T>(path, leaving.signal).then(
         (data) => {
+          if (name !== undefined) {
+            kept.set(name, data);
+          }
           setAsked({ data, loading: false });
           next(data);
         },
@@ -159,6 +165,6 @@ export function useAsked<T>(path: string | undefined, again: (data: T | undefine
       leaving.abort();
       clearTimeout(timer);
     };
-  }, [path]);
+  }, [name, path]);
   return asked;
 }
