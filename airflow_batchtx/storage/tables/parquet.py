@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -86,6 +86,7 @@ class ParquetSink:
         self._schema, self._writer = schema, pq.ParquetWriter(file, schema, use_dictionary=False)
         self._held: list[pa.RecordBatch] = []
         self._size = 0
+        self._broken = False
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch."""
@@ -95,12 +96,16 @@ class ParquetSink:
             self._flush()
 
     def close(self) -> None:
-        """Write what is held, and the footer."""
-        self._flush()
-        self._writer.close()
+        """Write what is held, and the footer; nothing behind an error of `target`, which has been raised."""
+        # Arrow would raise one of its own in its place, that the file is closed.
+        with suppress(pa.ArrowInvalid) if self._broken else nullcontext():
+            self._flush()
+            self._writer.close()
 
     def _flush(self) -> None:
-        if self._held:
-            table = pa.Table.from_batches(self._held, self._schema)
+        held, self._held, self._size = self._held, [], 0
+        if held:
+            table = pa.Table.from_batches(held, self._schema)
+            self._broken = True
             self._writer.write_table(table, row_group_size=len(table))
-        self._held, self._size = [], 0
+            self._broken = False

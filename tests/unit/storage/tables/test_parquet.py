@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,6 +77,20 @@ def test_an_empty_table_has_a_schema() -> None:
     ParquetSink(DigestWriter(target), TABLE.schema).close()
 
     assert pq.read_table(io.BytesIO(target.getvalue())).schema.equals(TABLE.schema)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("wrong", [LookupError("full"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_an_error_of_the_target_is_the_one_that_is_raised(wrong: BaseException) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            if self.tell():
+                raise wrong
+            return super().write(data)
+
+    [batch] = pa.table({"a": range(parquet.ROW_GROUP // 8)}).to_batches()
+    with pytest.raises(type(wrong)), closing(ParquetSink(DigestWriter(Full()), batch.schema)) as sink:
+        sink.write(batch)
 
 
 def test_a_page_that_does_not_decompress_is_told_of() -> None:
