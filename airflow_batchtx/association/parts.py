@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +26,8 @@ from airflow_batchtx.storage.tables.sinks import FORMATS
 
 # Batches that wait to be written: while a row group is, several more are fitted.
 _FITTED = 4
+# Bytes of answers that are written before a thread would be worth its start: there may be thousands of such pairs.
+_SMALL = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,7 @@ def write(store: ObjectStore, task: Task) -> Written:
     ):
         for batch in dead_letters.unanswered(store, pair, columns.reading) if pair.unanswered else ():
             dead.write(batch)
-        # Reading and fitting go on while rows are written.
-        with closing(in_advance(_fitted(near, task), _FITTED)) as found:
+        with closing(_fitted(near, task)) as fitted, closing(_ahead(fitted, pair.size)) as found:
             for rows, buried in () if pair.unanswered else found:
                 table.write(rows)
                 if buried is not None:
@@ -80,7 +81,12 @@ def write(store: ObjectStore, task: Task) -> Written:
     return Written(table.parts, dead.parts)
 
 
-def _fitted(store: ObjectStore, task: Task) -> Iterator[Fitted]:
+def _ahead(fitted: Generator[Fitted, None, None], size: int) -> Generator[Fitted, None, None]:
+    """Read and fit while rows are written, where there are answers enough for that."""
+    return in_advance(fitted, _FITTED) if size > _SMALL else fitted
+
+
+def _fitted(store: ObjectStore, task: Task) -> Generator[Fitted, None, None]:
     for member in task.pair.members:
         fit = Fitting(task.request, member, task.columns)
         yield from map(fit, answered(store, member, task.columns.reading))

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import io
 import json
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -583,3 +585,29 @@ def test_an_input_that_changed_since_is_refused() -> None:
 def test_an_input_without_objects_is_refused() -> None:
     with pytest.raises(AssociationError):
         run(Scored(), UNPREPARED | {"input": "s3://b/none/"})
+
+
+class Watched(InMemoryStore):
+    """A store that knows which threads have opened its objects."""
+
+    def __init__(self) -> None:
+        super().__init__(buckets=["b"])
+        self.threads = set[str]()
+
+    @contextlib.contextmanager
+    def reader(self, uri: S3Uri) -> Iterator[Any]:
+        self.threads.add(threading.current_thread().name)
+        with super().reader(uri) as source:
+            yield source
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(3, 1), (200_000, 2)], ids=["small", "large"])
+def test_what_is_small_is_not_worth_a_thread(rows: int, threads: int) -> None:
+    store = Watched()
+    store.put(S3Uri("b", "in/a.csv"), b"1\n" * rows)
+    store.put(S3Uri("b", "out/a.csv.out"), b"0.12345\n" * rows)
+    sides = {"input": "s3://b/in/", "answers": "s3://b/out/", "content_type": "text/csv", "accept": "text/csv"}
+
+    made = associate(store, AssociateRequest.read({**sides, "output": "s3://b/table/"}))
+
+    assert (made.rows, len(store.threads)) == (rows, threads)
