@@ -55,7 +55,7 @@ const Choice = ({
     <HStack as="label" gap="2">
       <Text fontSize="sm">{label}</Text>
       <NativeSelect.Root size="sm" width="auto">
-        <NativeSelect.Field onChange={(event) => onChange(event.currentTarget.value)} value={value}>
+        <NativeSelect.Field aria-label={label} onChange={(event) => onChange(event.currentTarget.value)} value={value}>
           <option value="">All</option>
           {names.map((name) => (
             <option key={name} value={name}>
