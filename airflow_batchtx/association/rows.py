@@ -166,7 +166,14 @@ def cells(store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str]) 
         try:
             yield from csv_records.batches(csv_records.Peeked(plain), names, header=False)
         except pa.ArrowInvalid as error:
-            raise AssociationError(str(uri), f"has records of other cells than {', '.join(names)}: {error}") from error
+            raise _damage(store, uri, inputs, names, error) from error
+
+
+def _damage(store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str], cause: Exception) -> AssociationError:
+    compression = "gzip" if inputs.gzip else None
+    first, *_ = csv_records.damages(store, uri, names, header=False, compression=compression, cause=cause)
+    detail = f"{first.rule}: {first.value!r}, where input_columns names {', '.join(names)}"
+    return AssociationError(str(uri), detail, first.record)
 
 
 def width(store: ObjectStore, uri: S3Uri, inputs: Inputs) -> int:

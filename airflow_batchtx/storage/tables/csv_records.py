@@ -207,14 +207,21 @@ def chunks(
 
 
 def damages(
-    store: ObjectStore, uri: S3Uri, columns: Sequence[str], *, header: bool, cause: Exception | None = None
+    store: ObjectStore,
+    uri: S3Uri,
+    columns: Sequence[str],
+    *,
+    header: bool,
+    compression: str | None = None,
+    cause: Exception | None = None,
 ) -> list[Damage]:
     """Read an object again, slowly, and name the first records that are damaged; `cause` if there turn out to be none.
 
     For then blocks of bytes, and with them the longest record, begin elsewhere than where reading failed.
     """
-    with store.reader(uri) as source, closing(_spooled(source)) as text:
-        parts = _salvaged(text, source.size, columns, header=header, dialect=COMMAS, most=MOST)
+    size = store.stat(uri).size
+    with compressed.opened(store, uri, compression) as source, closing(_spooled(source)) as text:
+        parts = _salvaged(text, size, columns, header=header, dialect=COMMAS, most=MOST)
         found = [damage for part in parts for damage in part.damaged]
     known = [damage for damage in found if damage.record is not None]
     return (known or found or ([_unreadable(cause)] if cause else []))[:MOST]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
@@ -29,6 +30,7 @@ from airflow_batchtx.spec.associated import AssociatedOutput
 from airflow_batchtx.spec.manifest import PreparedManifest, Shard, SourceObject
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import StoredObject
+from airflow_batchtx.storage.tables.csv_records import PIECE
 from tests.fakes import InMemoryStore
 from tests.tables import corrupt_parquet
 
@@ -611,3 +613,20 @@ def test_what_is_small_is_not_worth_a_thread(rows: int, threads: int) -> None:
     made = associate(store, AssociateRequest.read({**sides, "output": "s3://b/table/"}))
 
     assert (made.rows, len(store.threads)) == (rows, threads)
+
+
+@pytest.mark.parametrize("compression", [None, "Gzip"])
+def test_a_record_of_other_cells_is_told_of_by_its_number(compression: str | None) -> None:
+    lines = [b"%d,%d" % (number, number) for number in range(200_000)]
+    lines[150_000] = b"ragged"
+    body = b"\n".join(lines)
+    assert len(body) > 2 * PIECE
+    store = Scored()
+    store.put(S3Uri("b", "raw/a.csv"), gzip.compress(body) if compression else body)
+    store.put(S3Uri("b", "out/a.csv.out"), b"1\n" * len(lines))
+    result = {**RESULT, "prepared": None, "input": "s3://b/raw/", "compression_type": compression}
+
+    with pytest.raises(AssociationError, match=r"a\.csv, record 150001: has 1 cells, .*'ragged', .* id, x") as raised:
+        run(store, result, input_columns=["id", "x"])
+
+    assert raised.value.record == 150_001
