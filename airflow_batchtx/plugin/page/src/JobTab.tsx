@@ -129,11 +129,11 @@ const Inputs = ({ job, path }: { readonly job: Job; readonly path: string }) => 
           <Table.Body>
             {data.pairs.map((pair) => (
               <Table.Row key={pair.input}>
-                <Table.Cell wordBreak="break-all">{pair.input}</Table.Cell>
+                <Table.Cell whiteSpace="normal" wordBreak="break-all">{pair.input}</Table.Cell>
                 <Table.Cell textAlign="end" whiteSpace="nowrap">
                   {bytes(pair.size)}
                 </Table.Cell>
-                <Table.Cell wordBreak="break-all">{pair.output}</Table.Cell>
+                <Table.Cell whiteSpace="normal" wordBreak="break-all">{pair.output}</Table.Cell>
                 <Table.Cell>{written(pair)}</Table.Cell>
               </Table.Row>
             ))}
