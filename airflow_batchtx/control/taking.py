@@ -16,9 +16,11 @@ from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 
 Event = Mapping[str, Any]
+# What a piece of work has taken, or as long as that is not decided, what it was told of.
+Known = Mapping[str, list[Event]]
 
-# Where claims of events lie, and what a piece of work has taken.
-EVENTS, WORK = "events", "work"
+# Where claims of events lie, and what a piece of work was told of, and has taken.
+EVENTS, WORK, TOLD = "events", "work", "told"
 _JSON = "application/json"
 _TOGETHER = 8  # claims that are put at once
 
@@ -33,28 +35,36 @@ class Claims:
     def taken(self, owner: Identity, told: Callable[[], Iterable[Event]]) -> list[Event]:
         """Give the events that are this work's, in the order in which they were told of.
 
-        Those are all that nobody else has claimed, and once that was decided, the same for ever: another try of the
-        work gets what the first one got, whatever was told of meanwhile.
+        Those are all that nobody else has claimed, of what its first try was told of. Once that was decided it is the
+        same for ever: another try of the work gets what the first one got, whatever was told of meanwhile.
         """
         record = self.prefix / WORK / f"{owner.digest}.json"
-        if (known := self._known(record)) is not None:
-            return known
-        events = list({event["id"]: event for event in told()}.values())
+        known = self._known(record) or self._noted(record, owner, told())
+        if EVENTS in known:
+            return known[EVENTS]
+        events = known[TOLD]
         with ThreadPoolExecutor(_TOGETHER, thread_name_prefix="batchtx-claims") as pool:
             won = pool.map(lambda one: self._claim(owner, one), events)
             mine = [event for event, is_ours in zip(events, won, strict=True) if is_ours]
-        if not mine:
-            return []
-        try:
-            self.store.put(record, as_json({**asdict(owner), EVENTS: mine}), content_type=_JSON, if_absent=True)
-        except ObjectChanged:
-            # A twin of this try was quicker, or this very call was made twice.
-            return self._known(record) or mine
+        # A twin of this try writes the same.
+        self.store.put(record, as_json({**asdict(owner), EVENTS: mine}), content_type=_JSON)
         return mine
 
-    def _known(self, record: S3Uri) -> list[Event] | None:
+    def _noted(self, record: S3Uri, owner: Identity, told: Iterable[Event]) -> Known:
+        """Write down what there is to claim, before any of it is: a claim that no record names would be nobody's."""
+        events = list({event["id"]: event for event in told}.values())
+        if not events:
+            return {EVENTS: []}
         try:
-            known: list[Event] = json.loads(self.store.get(record))[EVENTS]
+            self.store.put(record, as_json({**asdict(owner), TOLD: events}), content_type=_JSON, if_absent=True)
+        except ObjectChanged:
+            # A twin of this try was quicker, or this very call was made twice.
+            return self._known(record) or {TOLD: events}
+        return {TOLD: events}
+
+    def _known(self, record: S3Uri) -> Known | None:
+        try:
+            known: Known = json.loads(self.store.get(record))
         except ObjectNotFound:
             return None
         return known

@@ -64,7 +64,7 @@ class TakeEventsOperator(ConnectedOperator):
         """Claim what there is."""
         owner = identity_of(context["ti"], _given(self.namespace))
         claims = Claims(self.store, S3Uri.parse(self.claims).as_folder())
-        taken = claims.taken(owner, lambda: _checked([*self._of_conf(context), *self._of_asset(context)]))
+        taken = claims.taken(owner, lambda: self._checked([*self._of_conf(context), *self._of_asset(context)]))
         self.log.info("%d events are this run's", len(taken))
         for event in taken[:_SHOWN]:
             self.log.info("%s", event)
@@ -88,6 +88,16 @@ class TakeEventsOperator(ConnectedOperator):
         for event in context["inlet_events"][Asset.ref(name=self.asset_name)].after(since.isoformat()):
             yield from _events((event.extra or {}).get("payload"))
 
+    def _checked(self, events: Sequence[Any]) -> list[Event]:
+        """Refuse events before any is claimed: what a run has taken it has for good."""
+        remedy = 'Give it an "id" that tells it apart.'
+        problems = [Problem("events", event, "has no id", remedy) for event in events if not _is_event(event)]
+        if self.member and not problems:
+            rule, remedy = f"has no {self.member}, which is what the task returns of it", "Give it one."
+            problems = [Problem("events", event, rule, remedy) for event in events if self.member not in event]
+        refuse(InvalidInput, "events", problems)
+        return list(events)
+
 
 def _events(told: Any) -> Sequence[Any]:
     """Give the events that a watcher's payload, or a run's conf, holds; none where it holds something else."""
@@ -95,8 +105,5 @@ def _events(told: Any) -> Sequence[Any]:
     return found if isinstance(found, list) else ()
 
 
-def _checked(events: Sequence[Any]) -> list[Event]:
-    remedy = 'Give it an "id" that tells it apart.'
-    wrong = [event for event in events if not isinstance(event, Mapping) or not event.get("id")]
-    refuse(InvalidInput, "events", (Problem("events", event, "has no id", remedy) for event in wrong))
-    return list(events)
+def _is_event(told: Any) -> bool:
+    return isinstance(told, Mapping) and isinstance(told.get("id"), str) and bool(told["id"])

@@ -113,10 +113,18 @@ def test_a_run_may_bring_events_of_its_own() -> None:
         airflow.run("1", one)
 
 
-@pytest.mark.parametrize("events", [["a.csv"], [{"uri": "s3://lake/a.csv"}], [{"id": ""}]])
+@pytest.mark.parametrize("events", [["a.csv"], [{"uri": "s3://lake/a.csv"}], [{"id": ""}], [{"id": ["a"]}]])
 def test_events_that_nothing_tells_apart_are_refused(events: Any) -> None:
     with pytest.raises(InvalidInput, match="has no id"):
         Airflow().run("by hand", conf={"events": events})
+
+
+def test_an_event_without_what_is_asked_of_it_is_refused_before_it_is_claimed() -> None:
+    airflow = Airflow()
+
+    with pytest.raises(InvalidInput, match="has no uri"):
+        airflow.run("by hand", conf={"events": [{"id": "a"}]}, member="uri")
+    assert not airflow.store.bodies
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"events": None}])
