@@ -55,9 +55,14 @@ class Arrival:
 def arrivals(body: Body) -> tuple[Arrival, ...]:
     """Give the objects that an event says have arrived: a notification of S3, or an event of EventBridge about it.
 
-    None are told of by S3's test event, and by events about objects that are deleted, restored or tagged. ValueError
-    says why a message is no event of S3.
+    None are told of by S3's test event, and by events about objects that are deleted, restored or tagged, nor by those
+    about the markers of folders: who took one for data would read the whole folder. ValueError says why a message is
+    no event of S3.
     """
+    return tuple(arrival for arrival in _all(body) if not arrival.key.endswith("/"))
+
+
+def _all(body: Body) -> tuple[Arrival, ...]:
     said = opened(body)
     try:
         if said.get("Event") == TEST:

@@ -85,6 +85,8 @@ def named(name: str) -> dict[str, Any]:
         (from_sns({"Records": [NOTIFICATION]}), [OF_ALL]),
         ({"Records": [NOTIFICATION, *notified(key="b.csv")["Records"]]}, [OF_ALL, replace(OF_ALL, key="b.csv")]),
         (named("ObjectCreated:CompleteMultipartUpload"), [OF_ALL]),
+        (notified(key="in/a+folder/"), []),
+        ({**EVENT, "detail": {**EVENT["detail"], "object": {"key": "in/"}}}, []),
         (named("ObjectRemoved:Delete"), []),
         (named("ObjectRestore:Completed"), []),
         ({**EVENT, "detail-type": "Object Deleted"}, []),
