@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from airflow_batchtx.events.arrivals import Arrival
 from airflow_batchtx.events.delivery import delivered
@@ -27,6 +27,16 @@ log.setLevel(logging.INFO)
 
 SECONDS = 20  # for an answer
 tokens: list[str] = []  # the one that is good, for as long as this process lives
+
+
+class Unmoved(HTTPRedirectHandler):
+    """Follows no redirection: a POST would come there as a GET, which starts nothing, and the token with it."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Leave the answer the error that it is."""
+
+
+opener = build_opener(Unmoved)
 
 
 def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]:
@@ -73,6 +83,6 @@ def send(path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict
     """Post JSON, and give the answer's; HTTPError where it is no success."""
     url = os.environ["AIRFLOW_URL"].rstrip("/") + path
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
-    with urlopen(request, timeout=SECONDS) as answer:
+    with opener.open(request, timeout=SECONDS) as answer:
         found: dict[str, Any] = json.load(answer)
     return found

@@ -57,7 +57,7 @@ def start(arrival: Arrival) -> None:
 def request_for(arrival: Arrival, known: Mapping[str, Any]) -> dict[str, Any]:
     """Give the request for the job of an object."""
     stem = re.sub(r"[^a-zA-Z0-9]+", "-", known.get("TransformJobName") or known["ModelName"]).strip("-")
-    name = f"{stem[: LONGEST_NAME - DIGITS - 1].rstrip('-')}-{arrival.id[:DIGITS]}"
+    name = f"{stem[: LONGEST_NAME - DIGITS - 1].rstrip('-') or 'job'}-{arrival.id[:DIGITS]}"
     output = known["TransformOutput"]["S3OutputPath"].rstrip("/")
     manifest = f"s3://{output.split('/')[2]}/{MANIFESTS}/{name}.json"
     source = {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": manifest}}

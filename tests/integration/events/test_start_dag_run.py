@@ -20,6 +20,7 @@ from tests.unit.events.test_arrivals import NOTIFICATION, notified
 
 FUNCTION = "start_dag_run"
 EVENT = {"Records": [NOTIFICATION]}
+MOVED = (301, 302, 303, 307)
 
 
 class Airflow:
@@ -48,8 +49,15 @@ def airflow() -> Iterator[Airflow]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, said = airflow.answer(self.path, self.headers.get("Authorization", ""), body)
             self.send_response(status)
+            if status in MOVED:
+                self.send_header("Location", self.path)
             self.end_headers()
             self.wfile.write(json.dumps(said).encode())
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
 
         def log_message(self, *_: object) -> None:
             return
@@ -112,6 +120,15 @@ def test_a_run_that_is_there_is_done_and_what_airflow_fails_at_comes_again(airfl
     (answer,) = invoked(tmp_path, FUNCTION, variables(airflow), queued(*events))
 
     assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["m1", "m2"]
+
+
+@pytest.mark.parametrize("status", MOVED)
+def test_an_airflow_that_is_elsewhere_is_no_run_that_was_started(status: int, airflow: Airflow, tmp_path: Path) -> None:
+    airflow.answers = [status]
+
+    (answer,) = invoked(tmp_path, FUNCTION, variables(airflow), queued(EVENT))
+
+    assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["m0"]
 
 
 def test_s3_itself_is_told_of_a_failure(airflow: Airflow, tmp_path: Path) -> None:

@@ -104,3 +104,6 @@ def test_names_are_what_sagemaker_takes(desk: Desk, tmp_path: Path) -> None:
 
     (job,) = desk.client.list_transform_jobs(NameContains=desk.bucket)["TransformJobSummaries"]
     assert len(job["TransformJobName"]) <= 63
+
+    foreign = variables(desk, model, TransformJobName="ü")
+    assert invoked(tmp_path, FUNCTION, foreign, json.loads(body)) == [{"batchItemFailures": []}]
