@@ -57,6 +57,7 @@ def dead_uri(request: AssociateRequest, number: int) -> S3Uri:
     return request.dead_letters / f"{_name(number)}.{FORMATS[dead_letters.FORMAT].ending}"
 
 
+@lean()
 def write(store: ObjectStore, task: Task) -> Written:
     """Write the rows of a pair, each beside its answer, and those that have none; what is wrong with them is raised."""
     request, columns, pair = task.request, task.columns, task.pair
@@ -66,7 +67,6 @@ def write(store: ObjectStore, task: Task) -> Written:
         return Written(pasted)
     beside = Layout(store, request.dead_letters, _name(task.number), dead_letters.FORMAT, pair)
     with (
-        lean(),
         ahead(store, pair.members) as near,
         _table(request, layout, columns) as table,
         DeadLetters(beside, columns.dead) as dead,

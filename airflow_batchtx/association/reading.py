@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -81,11 +82,14 @@ def answered(store: ObjectStore, pair: Pair, reading: Reading) -> Iterator[Joine
     RowCountMismatch says that there are more or fewer answers than rows, KeyMismatch that not both have the same keys,
     AssociationError that one of them cannot be read.
     """
-    known, told = Stream(reading.rows.batches(store, pair)), Stream(reading.answers.batches(store, pair))
-    both = beside(known, told) if reading.key is None else by_key(pair, known, told, reading.key)
-    for row, answer in both:
-        yield _joined(reading, row, answer)
-    as_many(known, told, source=str(pair.source), output=str(pair.answers.uri))
+    with (
+        closing(Stream(reading.rows.batches(store, pair))) as known,
+        closing(Stream(reading.answers.batches(store, pair))) as told,
+    ):
+        both = beside(known, told) if reading.key is None else by_key(pair, known, told, reading.key)
+        for row, answer in both:
+            yield _joined(reading, row, answer)
+        as_many(known, told, source=str(pair.source), output=str(pair.answers.uri))
 
 
 def _joined(reading: Reading, row: pa.RecordBatch, answer: pa.RecordBatch) -> Joined:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -32,6 +32,11 @@ class Stream:
         piece, self.held = self.held.slice(0, rows), self.held.slice(rows)
         self.taken += rows
         return piece
+
+    def close(self) -> None:
+        """Let go of what is left, and of what reads it."""
+        if isinstance(self.batches, Generator):
+            self.batches.close()
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """Take everything that is left."""

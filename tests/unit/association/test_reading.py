@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.errors import AmbiguousAnswer, AssociationError, BatchTransformError, InvalidInput, KeyMismatch
 from airflow_batchtx.records import recordio
 from airflow_batchtx.records.tfrecord import masked_crc32c
+from airflow_batchtx.spec.uri import S3Uri
 from tests.fakes import InMemoryStore
 from tests.golden_cases import as_bytes, cases
 
@@ -166,6 +168,18 @@ def test_a_key_that_is_missing_among_many_is_named(shift: int, drop: int) -> Non
         table(store, request)
 
     assert caught.value.key == f"key {missing:07}"
+
+
+def test_no_thread_reads_on_where_one_side_cannot_be_read() -> None:
+    store, request = scored(300_000)
+    told = store.get(S3Uri("b", "out/a.out")).replace(b"key 0100000,", b"key 0100000,,")
+    store.bodies |= InMemoryStore({"s3://b/out/a.out": told}).bodies
+
+    with pytest.raises(BatchTransformError) as held_on_to:
+        table(store, request)
+
+    assert held_on_to.value
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("advance")]
 
 
 def test_members_that_mark_refused_records_stand_behind_the_columns() -> None:
