@@ -8,7 +8,6 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from operator import methodcaller
 from typing import Any, TypeVar
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
@@ -38,6 +37,11 @@ class Batch:
     events: dict[str, Event] = field(default_factory=dict)
     receipts: list[str] = field(default_factory=list)
 
+    def add(self, other: Batch) -> None:
+        """Take in what others told."""
+        self.events.update(other.events)
+        self.receipts += other.receipts
+
 
 class QueueStream(SharedStreamProducer):
     """Receives messages and tells what they say, in batches; deletes them once that is in Airflow's database.
@@ -59,14 +63,13 @@ class QueueStream(SharedStreamProducer):
         pause = FIRST_PAUSE
         while True:
             try:
-                messages = await self._gathered()
+                batch = await self._gathered()
             except Exception as miss:  # noqa: BLE001 - whatever it is, a watch that ends would watch nothing
                 log.warning("%s; looking into the queue again in %d s", miss, pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
-            batch = self._understood(messages)
             if batch.receipts:
                 yield list(batch.events.values()), batch.receipts
 
@@ -87,20 +90,24 @@ class QueueStream(SharedStreamProducer):
         """Let go of the client; messages of a call under way come again."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _gathered(self) -> list[Message]:
+    async def _gathered(self) -> Batch:
         """Wait for a message, and then a while for more."""
-        messages = await self._call(lambda queue: queue.receive(WAIT))
-        if not messages:
-            return []
+        batch = await self._received(WAIT)
+        if not batch.receipts:
+            return batch
         loop = asyncio.get_running_loop()
         until = loop.time() + self._linger
-        while len(messages) < self._most and (left := until - loop.time()) > 0:
+        while len(batch.receipts) < self._most and (left := until - loop.time()) > 0:
             wait = min(math.ceil(left), WAIT)
             try:
-                messages += await self._call(methodcaller("receive", wait))
+                batch.add(await self._received(wait))
             except BatchTransformError:
                 break  # the next call will say the same
-        return messages
+        return batch
+
+    async def _received(self, wait: int) -> Batch:
+        """Receive messages, and read them there: whatever they hold, it keeps no other trigger waiting."""
+        return await self._call(lambda queue: self._understood(queue.receive(wait)))
 
     def _understood(self, messages: Sequence[Message]) -> Batch:
         batch = Batch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -132,6 +133,27 @@ def test_a_reader_that_breaks_on_a_message_keeps_no_other_back() -> None:
         return (await anext(made.open_stream()))[0]
 
     assert [event["id"] for event in run_in_no_time(work)] == ["1"]
+
+
+def test_messages_are_read_where_no_other_trigger_waits_for_it() -> None:
+    readers: list[threading.Thread] = []
+
+    class Quick:
+        def receive(self, _: int) -> list[Message]:
+            return arrived("a.csv")
+
+    def read(body: str) -> list[Mapping[str, Any]]:
+        readers.append(threading.current_thread())
+        return ArrivalTrigger.read(body)
+
+    async def work() -> None:
+        made = QueueStream(Quick, read, linger=0, most=1)  # type: ignore[arg-type]
+        await anext(made.open_stream())
+        await made.aclose()
+
+    asyncio.run(work())
+    assert readers
+    assert threading.current_thread() not in readers
 
 
 def test_messages_that_tell_of_nothing_to_do_are_done_with(caplog: pytest.LogCaptureFixture) -> None:
