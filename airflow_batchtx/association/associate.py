@@ -14,7 +14,7 @@ from airflow_batchtx.association.gathering import gathered
 from airflow_batchtx.association.pairing import Pair, by_name, prepared
 from airflow_batchtx.association.parts import Task, Written, dead_uri, part_uri, write
 from airflow_batchtx.association.per_folder import apart, is_in, of_folder, summed
-from airflow_batchtx.association.place import Place, claimed, refuse_overlaps
+from airflow_batchtx.association.place import Place, claimed, refuse_overlaps, refuse_wholes
 from airflow_batchtx.association.processes import Opener, Processes
 from airflow_batchtx.association.publishing import Publication, Whole, digest_of
 from airflow_batchtx.association.reading import planned
@@ -63,8 +63,10 @@ def associate(
     paired = _pairs(store, request)
     if not request.table_per:
         return _associated(store, request, paired, progress, opener)
+    parted = apart(request, paired)
+    refuse_wholes(store, request, (one.folder or "" for one, _ in parted))
     total, done, tables = _size(paired), 0, []
-    for one, mine in apart(request, paired):
+    for one, mine in parted:
         further = progress and partial(_further, progress, done, total)
         tables.append(_associated(store, one, mine, further, opener))
         done += _size(mine)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from airflow_batchtx.association.partitions import folder_pattern
@@ -16,13 +16,13 @@ from airflow_batchtx.spec.manifest import PreparedManifest
 from airflow_batchtx.spec.record import Record
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.stats import stats
 
 # How many objects in the way are named.
 MOST = 10
 _PART = r"part-\d{5,}\.(parquet|csv|jsonl)"
 # What associate tasks write, by its path below the table's prefix; folders of partitions may stand before a part.
-_FLAT = re.compile(rf"{_PART}|_dead_letters/part-\d{{5,}}\.parquet|_shares/\d{{5}}-of-\d{{5}}\.json")
-_OURS = re.compile(rf"(?:[^/=]+=[^/]*/)+{_PART}|{_FLAT.pattern}")
+_OURS = re.compile(rf"(?:[^/=]+=[^/]*/)*{_PART}|_dead_letters/part-\d{{5,}}\.parquet|_shares/\d{{5}}-of-\d{{5}}\.json")
 _REMEDY = "Move or delete it if nobody needs it, or choose a prefix that belongs to this task."
 
 
@@ -86,8 +86,9 @@ class Place:
 def claimed(store: ObjectStore, request: AssociateRequest, planned: frozenset[S3Uri]) -> Place:
     """Prove that everything that would be replaced is ours; InvalidInput names what stands in the way."""
     ours = {request.manifest, request.ahead, request.success}
+    # Whoever reads the table would read parts in any folders, those of tables that have a folder each too.
     standing = [
-        found.uri for found in store.objects(request.output) if found.uri in ours or _would_be_ours(request, found.uri)
+        found.uri for found in store.objects(request.output) if found.uri in ours or _is_ours(request, found.uri)
     ]
     lists = list(_lists(store, request, frozenset(standing)))
     told = [one for one in lists if one is not None]
@@ -96,7 +97,10 @@ def claimed(store: ObjectStore, request: AssociateRequest, planned: frozenset[S3
     place = Place(request, parts, frozenset(by for one in told for by in one.partitions))
     known = ours if lists and None not in lists else frozenset()
     strangers = (uri for uri in standing if uri not in known and not place.owns(uri))
-    problems = [Problem("output", str(uri), "is there, and no associate task wrote it", _REMEDY) for uri in strangers]
+    problems = [
+        Problem("output", str(uri), "is there, and no associate task wrote it for this table", _REMEDY)
+        for uri in strangers
+    ]
     refuse(InvalidInput, "associate", problems[:MOST])
     parted = {request.partition_by} if request.partition_by else set()
     return Place(request, place.parts | planned, place.partitions | parted)
@@ -119,13 +123,6 @@ def _listed(store: ObjectStore, uri: S3Uri) -> PartsAhead | None:
         return None
 
 
-def _would_be_ours(request: AssociateRequest, uri: S3Uri) -> bool:
-    """Tell whether a reader of the table would take an object for a part of it."""
-    if _FLAT.fullmatch(_path(request, uri)):
-        return True
-    return bool(request.partition_by) and _is_parted(request, uri, request.partition_by)
-
-
 def _is_ours(request: AssociateRequest, uri: S3Uri) -> bool:
     return request.output.covers(uri) and _OURS.fullmatch(_path(request, uri)) is not None
 
@@ -138,6 +135,16 @@ def _is_parted(request: AssociateRequest, uri: S3Uri, by: tuple[str, ...]) -> bo
 
 def _path(request: AssociateRequest, uri: S3Uri) -> str:
     return uri.key[len(request.output.key) :]
+
+
+def refuse_wholes(store: ObjectStore, request: AssociateRequest, folders: Iterable[str]) -> None:
+    """Refuse tables of folders below one of them all: who reads that reads theirs too."""
+    steps = [[f"{step}/" for step in folder.split("/")[:-1]] for folder in folders]
+    above = sorted({request.output / "".join(one[:depth]) for one in steps for depth in range(len(one))})
+    manifests = [replace(request, output=prefix).manifest for prefix in above]
+    rule = "is there: the table that it lists would have the rows of folders below it as well"
+    whole = (found.uri for found in stats(store, manifests) if found)
+    refuse(InvalidInput, "associate", islice((Problem("output", str(uri), rule, _REMEDY) for uri in whole), MOST))
 
 
 def refuse_overlaps(request: AssociateRequest, prepared: PreparedManifest | None, record: Record | None) -> None:

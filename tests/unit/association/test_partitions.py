@@ -144,10 +144,11 @@ def test_parts_of_a_run_that_died_are_known_for_ours() -> None:
 def test_what_others_put_in_such_folders_is_refused_and_stays() -> None:
     job = scored()
     theirs = S3Uri("b", "scored/day=2026-01-01/part-00000.parquet")
-    job.store.put(theirs, b"theirs")
     job.associate()
-    with pytest.raises(InvalidInput, match="no associate task wrote it"):
-        job.associate(partition_by=["day"])
+    job.store.put(theirs, b"theirs")
+    for options in ({"partition_by": ["day"]}, {"partition_by": ["region"]}, {}):
+        with pytest.raises(InvalidInput, match="no associate task wrote it for this table"):
+            job.associate(**options)
 
     assert job.store.get(theirs) == b"theirs"
 

@@ -25,6 +25,7 @@ class Days(Scored):
     """A job over days, with two objects a day, each of two rows; the first of its days is the `first`."""
 
     first: int = 1
+    region: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,7 +38,7 @@ class Days(Scored):
         return S3Uri("b", f"out/{self._path(number)}.out")
 
     def _path(self, number: int) -> str:
-        return f"day=2026-01-{self.first + number // 2:02}/{number % 2}.csv"
+        return f"{self.region}day=2026-01-{self.first + number // 2:02}/{number % 2}.csv"
 
     def run(self, **options: Any) -> Any:
         return self.associate(**{"table_per": "day", "input_columns": ["id"], "predictions": ["score"], **options})
@@ -130,9 +131,30 @@ def test_what_somebody_else_wrote_into_a_day_is_refused_and_stays() -> None:
     foreign = S3Uri("b", "scored/day=2026-01-01/part-00007.parquet")
     days.store.put(foreign, b"theirs")
 
-    with pytest.raises(InvalidInput, match="no associate task wrote it"):
+    with pytest.raises(InvalidInput, match="no associate task wrote it for this table"):
         days.run()
     assert days.store.get(foreign) == b"theirs"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "named"),
+    [
+        (["day"], None, r"scored/day=2026-01-01/part-00000"),
+        (None, ["day"], r"scored/_manifest\.json"),
+        (["region", "day"], ["region"], r"scored/region=eu/day=2026-01-01/part-00000"),
+        (["region"], ["region", "day"], r"scored/region=eu/_manifest\.json"),
+    ],
+)
+def test_tables_within_each_other_are_refused_and_nothing_is_touched(
+    first: list[str] | None, then: list[str] | None, named: str
+) -> None:
+    days = job(2, region="region=eu/")
+    days.run(table_per=first)
+    before = days.bodies()
+
+    with pytest.raises(InvalidInput, match=named):
+        days.run(table_per=then)
+    assert days.bodies() == before
 
 
 def test_an_input_in_no_folder_is_named_and_nothing_is_written() -> None:
