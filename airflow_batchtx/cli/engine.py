@@ -183,20 +183,22 @@ def exports(variables: Mapping[str, str]) -> str:
 
 def clients(variables: Mapping[str, str]) -> tuple[Any, Any]:
     """Make boto3's clients of S3 and SageMaker for an engine, whatever this process's own environment says."""
+    return client("s3", variables), client("sagemaker", variables)
+
+
+def client(service: str, variables: Mapping[str, str]) -> Any:
+    """Make boto3's client of an engine's service, or of one beside it, by that one's name."""
     from boto3.session import Session
     from botocore.config import Config
 
-    direct = Config(proxies={})
-    session = Session(
+    # Its stubs know each service by its name in the code alone.
+    session: Any = Session(
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
         region_name=variables["AWS_DEFAULT_REGION"],
     )
-    s3 = variables.get("AWS_ENDPOINT_URL_S3", variables["AWS_ENDPOINT_URL"])
-    return (
-        session.client("s3", endpoint_url=s3, config=direct),
-        session.client("sagemaker", endpoint_url=variables["AWS_ENDPOINT_URL_SAGEMAKER"], config=direct),
-    )
+    endpoint = variables.get(f"AWS_ENDPOINT_URL_{service.upper()}", variables["AWS_ENDPOINT_URL"])
+    return session.client(service, endpoint_url=endpoint, config=Config(proxies={}))
 
 
 def show(found: Health) -> None:
