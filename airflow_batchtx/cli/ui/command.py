@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -22,8 +23,17 @@ from airflow_batchtx.cli.demo.steps import Steps
 from airflow_batchtx.cli.extras import require
 from airflow_batchtx.cli.ui.kept import kept
 from airflow_batchtx.cli.ui.pages import Pages
-from airflow_batchtx.cli.ui.running import Running
-from airflow_batchtx.cli.ui.settings import HOST, POOL, USER, free_port, make_database, password, settings
+from airflow_batchtx.cli.ui.queues import Clients, make_queues
+from airflow_batchtx.cli.ui.running import AIRFLOW, TASKS, Running, log_of
+from airflow_batchtx.cli.ui.settings import (
+    HOST,
+    POOL,
+    USER,
+    free_port,
+    make_database,
+    password,
+    settings,
+)
 from airflow_batchtx.cli.ui.watching import until_lost
 from airflow_batchtx.errors import LocalEngineError
 
@@ -57,29 +67,37 @@ def _start(steps: Steps, stack: ExitStack, *, port: int, engine_port: int, home:
     home.mkdir(parents=True, exist_ok=True)
     with steps.step("Start the local engine and its S3"):
         found = stack.enter_context(engine.running(home / "engine", port=engine_port, log=home / "engine.log"))
-    pages = Pages(HOST, free_port(port), USER, password(home))
+    pages, tasks = (Pages(HOST, free_port(wanted), USER, password(home)) for wanted in (port, 0))
     make_database(home)
-    airflow = stack.enter_context(
-        kept(
-            [sys.executable, "-m", "airflow", "standalone"],
-            environment=settings(home, pages.port, found, seeding.BUCKET),
-            log=home / "airflow.log",
-        )
-    )
+    environment = settings(home, pages.port, tasks.port, found, seeding.BUCKET)
+    processes = {AIRFLOW: stack.enter_context(_airflow(home, AIRFLOW, environment, "standalone"))}
+    running = Running(found, processes, pages, home)
     stack.callback(steps.console.print, "[dim]Ending Airflow and the engine[/]")
-    running = Running(found, airflow, pages, home)
     # Airflow makes its database meanwhile.
-    clients = seeding.Clients(*engine.clients(engine.environment(found)))
+    variables = engine.environment(found)
+    clients = seeding.Clients(*engine.clients(variables))
     steps.follow(seeding.seed(clients, seeding.BUCKET, cases))
+    with steps.step("Make the queues of the examples that events start"):
+        senders = (engine.client(service, variables) for service in Clients._fields)
+        make_queues(Clients(*senders), seeding.BUCKET)
     if late := _awaited(steps, "Airflow starts", running, pages.ailing, _STARTED_WITHIN):
         raise LocalEngineError(f"Airflow has not started: {', '.join(late)} not healthy. See {running.log}")
-    with steps.step("Airflow makes ready for tasks"):
-        pages.warm_up()
-        pages.make_pool(*POOL)
+    # It starts where there is a database.
+    serving = ("api-server", "--apps", "execution", "--host", HOST, "--port", str(tasks.port))
+    processes[TASKS] = stack.enter_context(_airflow(home, TASKS, environment, *serving))
+    if _awaited(steps, "Airflow makes ready for tasks", running, tasks.cold, _STARTED_WITHIN):
+        raise LocalEngineError(f"Airflow is not ready for tasks. See {log_of(home, TASKS)}")
+    pages.make_pool(*POOL)
     # A file of somebody's that has no DAG in it is never among those that are read.
     files = [file.name for file in sorted(example_dags().glob("*.py"))]
     _awaited(steps, "Airflow reads the DAGs", running, lambda: pages.unread(files), _READ_WITHIN)
     return running
+
+
+def _airflow(
+    home: Path, name: str, environment: Mapping[str, str], *arguments: str
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return kept([sys.executable, "-m", "airflow", *arguments], environment=environment, log=log_of(home, name))
 
 
 def _awaited(

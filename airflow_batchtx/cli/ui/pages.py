@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +56,13 @@ class Pages:
         except _NO_ANSWER:
             return {"api_server": ILL}
 
-    def warm_up(self) -> None:
-        """Have the API server make ready for tasks: left to the first of them, it answers nobody else meanwhile."""
-        with suppress(*_NO_ANSWER):
+    def cold(self) -> tuple[str, ...]:
+        """Name the API server until it is ready for tasks: left to the first of them, that is waited for by all."""
+        try:
             self._asked("GET", "/execution/health", seconds=_SECONDS_TO_WARM_UP)
+        except _NO_ANSWER:
+            return ("api_server",)
+        return ()
 
     def unread(self, files: Collection[str]) -> tuple[str, ...]:
         """Name those of some files of the DAGs folder that Airflow has not come to yet."""

@@ -20,6 +20,9 @@ POOL = ("batchtx", 2)
 # Airflow's simple auth manager keeps passwords here, below its home.
 _PASSWORDS = "simple_auth_manager_passwords.json.generated"
 _DATABASE = "airflow.db"
+# Seconds that a write to SQLite waits for another one's end. By itself it waits 5, and a triggerer that gets nothing in
+# them ends; one that waits for 60 takes its triggers for dead.
+_PATIENCE = 20
 # Of one machine, and not all of it.
 _SMALL = {
     "AIRFLOW__CORE__PARALLELISM": "8",
@@ -32,14 +35,19 @@ _SMALL = {
 }
 
 
-def settings(home: Path, port: int, found: engine.Health, bucket: str) -> dict[str, str]:
-    """Give the environment of an Airflow whose pages are at a port of this machine, for it alone."""
+def settings(home: Path, port: int, tasks_port: int, found: engine.Health, bucket: str) -> dict[str, str]:
+    """Give the environment of an Airflow whose pages are at a port of this machine, for it alone.
+
+    Its tasks have an API server of their own at `tasks_port`: where pages and tasks share one, a click's note in the
+    audit log waits for the end of a task's write, in the very loop that would end it.
+    """
     variables = engine.environment(found)
     own = {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.absolute() / _DATABASE}?timeout={_PATIENCE}",
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{tasks_port}/execution/",
         # Another Airflow of this machine may have the usual ones.
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),

@@ -55,6 +55,7 @@ def test_nobody_answers() -> None:
     pages = Pages(HOST, free_port(), USER, "secret")
 
     assert pages.ailing() == {"api_server": GONE}
+    assert pages.cold() == ("api_server",)
     assert pages.unread(["a.py"]) == ("a.py",)
 
 
@@ -87,10 +88,11 @@ def test_airflow_is_told_of_the_engine_and_of_nobody_else(tmp_path: Path, monkey
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://production")
     monkeypatch.setenv("AWS_PROFILE", "production")
 
-    told = settings(tmp_path, 8080, HERE, "a-bucket")
+    told = settings(tmp_path, 8080, 8081, HERE, "a-bucket")
 
     assert not [value for value in told.values() if "production" in value]
     assert (told["AIRFLOW_HOME"], told["AIRFLOW__API__HOST"]) == (str(tmp_path), HOST)
+    assert told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == f"http://{HOST}:8081/execution/"
     connection = json.loads(told["AIRFLOW_CONN_AWS_DEFAULT"])
     assert connection["extra"]["endpoint_url"] == HERE.storage
     assert connection["extra"]["service_config"]["sagemaker"]["endpoint_url"] == HERE.engine
