@@ -78,6 +78,9 @@ def _told(name: str) -> Any:
 
 
 _STATUS = _told("status").as_string()
+# Whatever else somebody has put under the key of cards has no such status: it must not be what breaks everybody's page.
+_STATUSES = tuple(status.value for status in JobStatus)
+_IS_CARD = and_(XComModel.key == CARD, _STATUS.in_(_STATUSES))
 _IS_OVER = func.coalesce(TaskInstance.state, "").in_(_OVER)
 # Which jobs are in a state that their status alone does not tell; `state_of` says the same of one job.
 _UNENDED: Mapping[str, ColumnElement[bool]] = {
@@ -115,7 +118,7 @@ def facets(session: Session, readable: Collection[str]) -> Facets:
     # By the labels' names: a database does not see that an expression with parameters is the one that is selected.
     counted: Counter[tuple[str, str]] = Counter()
     for dag_id, status, is_over, count in session.execute(asked.group_by(by[0], "job_status", "task_is_over")):
-        if dag_id in readable:
+        if dag_id in readable and status in _STATUSES:
             counted[dag_id, state_of(status, task_is_over=bool(is_over))] += count
     return counted
 
@@ -143,7 +146,7 @@ def page_of(session: Session, wanted: Wanted, dag_ids: Collection[str]) -> list[
     # Sorted by their keys first, so that the rest is looked up for those alone that are shown.
     asked = (
         select(*_KEY)
-        .where(XComModel.key == CARD, XComModel.dag_id.in_(sorted(dag_ids)))
+        .where(_IS_CARD, XComModel.dag_id.in_(sorted(dag_ids)))
         .order_by(case((by.is_(None), 1), else_=0), by.desc() if wanted.descending else by.asc(), *_KEY)
         .limit(PAGE)
         .offset(wanted.page * PAGE)
@@ -158,7 +161,7 @@ def page_of(session: Session, wanted: Wanted, dag_ids: Collection[str]) -> list[
 def job_of(session: Session, place: Place) -> TaskJob | None:
     """Give the job of a task instance; None where it has none."""
     asked = select(*_KEY).where(
-        XComModel.key == CARD,
+        _IS_CARD,
         XComModel.dag_id == place.dag_id,
         XComModel.run_id == place.run_id,
         XComModel.task_id == place.task_id,

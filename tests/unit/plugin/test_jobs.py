@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from airflow.models.xcom import XComModel
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from airflow_batchtx.plugin.jobs import (
@@ -21,7 +23,7 @@ from airflow_batchtx.plugin.jobs import (
     page_of,
     totals,
 )
-from airflow_batchtx.spec.card import JobCard
+from airflow_batchtx.spec.card import CARD, JobCard
 from benchmarks.task_jobs import RESULT, Kept, fill, jobs, tables
 
 pytestmark = pytest.mark.airflow
@@ -73,6 +75,20 @@ def test_only_jobs_of_dags_that_may_be_read_are_counted_and_shown(sessions: sess
 
     assert counted == {("open", "Completed"): 2}
     assert [row.place.dag_id for row in rows] == ["open", "open"]
+
+
+@pytest.mark.parametrize("junk", [None, "a", 3, [], {}, {"result": "a"}, {"result": {"status": 3}}], ids=repr)
+def test_what_somebody_else_has_put_there_is_no_job(sessions: sessionmaker[Session], junk: Any) -> None:
+    fill(sessions, [Kept("a"), Kept("a", run=1)])
+    with sessions.begin() as session:
+        session.execute(
+            update(XComModel).where(XComModel.key == CARD, XComModel.run_id == "run 1").values(value=junk),
+        )
+
+    with sessions() as session:
+        assert facets(session, {"a"}) == {("a", "Completed"): 1}
+        assert [row.place.run_id for row in page_of(session, Wanted(), {"a"})] == ["run 0"]
+        assert job_of(session, Place("a", "run 1", "score", -1)) is None
 
 
 def test_filters_are_counted_with_what_the_other_one_lets_through(sessions: sessionmaker[Session]) -> None:
