@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow._shared.plugins_manager import is_valid_plugin
 from airflow.api_fastapi.core_api.datamodels.plugins import ReactAppResponse
 
-from airflow_batchtx.plugin.entry import BatchtxPlugin
+from airflow_batchtx.plugin.entry import BatchtxPlugin, Served
 
 tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -37,3 +38,11 @@ def test_there_is_one_server() -> None:
 
     assert first["app"] is second["app"]
     assert first["url_prefix"] == "/batchtx"
+
+
+def test_airflow_starts_without_a_server_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> Any:
+        raise ImportError("cannot import name 'GetUserDep'")
+
+    assert Served(broken).__get__(None, BatchtxPlugin) == []
+    assert "GetUserDep" in caplog.text
