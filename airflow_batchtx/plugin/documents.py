@@ -116,7 +116,12 @@ class Documents:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _in_time(self, work: Callable[[], T]) -> T:
-        return self._threads.submit(work).result(self._patience)
+        under_way = self._threads.submit(work)
+        try:
+            return under_way.result(self._patience)
+        except NotInTime:
+            under_way.cancel()  # what has not begun need not begin: who asked has gone
+            raise
 
     def _mapped(self, card: JobCard) -> Mapped | TooLarge | None:
         if card.result.control is None:

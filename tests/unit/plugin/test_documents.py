@@ -124,6 +124,25 @@ def test_nobody_waits_for_ever(reading: Callable[..., Documents]) -> None:
     reader.close()
 
 
+def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+    world, answer, begun = World(life=("Completed",)), threading.Event(), list[JobCard]()
+    card = ended(world)
+
+    def connect(which: JobCard) -> Any:
+        begun.append(which)
+        answer.wait(30)
+        return world.services
+
+    reader = Documents(connect, patience=0.01)
+    for _ in range(documents.TOGETHER + 3):
+        with pytest.raises(NotInTime):
+            reader.mapped(card)
+    answer.set()
+    reader._threads.shutdown(wait=True)
+
+    assert len(begun) <= documents.TOGETHER
+
+
 def test_what_s3_says_comes_out(reading: Callable[..., Documents]) -> None:
     world = World(life=("Completed",))
     card = ended(world)
