@@ -61,6 +61,6 @@ with DAG(
     doc_md=__doc__,
     tags=["batchtx"],
 ):
-    take = TakeEventsOperator(task_id="take", asset=job_ends, claims=f"{HOME}/_claims/")
+    take = TakeEventsOperator(task_id="take", asset=job_ends, claims=f"{HOME}/_claims/", retries=2)
     BatchTransformSensor.partial(task_id="check").expand(job_name=names(take.output))
     AssociateOutputOperator.partial(task_id="associate").expand_kwargs(tables(take.output, HOME))

@@ -59,7 +59,9 @@ class Claims:
             self.store.put(record, as_json({**asdict(owner), TOLD: events}), content_type=_JSON, if_absent=True)
         except ObjectChanged:
             # A twin of this try was quicker, or this very call was made twice.
-            return self._known(record) or {TOLD: events}
+            if (known := self._known(record)) is None:
+                raise
+            return known
         return {TOLD: events}
 
     def _known(self, record: S3Uri) -> Known | None:

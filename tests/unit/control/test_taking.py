@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_batchtx.control.taking import EVENTS, Claims, Event
-from airflow_batchtx.errors import StorageError
+from airflow_batchtx.errors import ObjectChanged, StorageError
 from airflow_batchtx.spec.naming import Identity
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fakes import InMemoryStore
@@ -99,6 +99,17 @@ def test_of_several_runs_at_once_each_event_is_one_s() -> None:
 
     assert one == twin
     assert sorted([*one, *itertools.chain(*others)]) == list("abcdefgh")
+
+
+def test_a_twin_that_is_not_there_yet_leaves_it_to_the_next_try() -> None:
+    class Conflicting(InMemoryStore):
+        def put(self, uri: S3Uri, body: bytes, **options: object) -> str:
+            raise ObjectChanged(str(uri), "ConditionalRequestConflict", "at the same time")
+
+    store = Conflicting(buckets=["b"])
+    with pytest.raises(ObjectChanged):
+        Claims(store, PREFIX).taken(run("1"), lambda: events("a"))
+    assert not store.bodies
 
 
 def test_another_task_of_a_run_is_another_taker() -> None:
