@@ -144,10 +144,10 @@ def _environment(member: Member, _: bool) -> dict[str, Any]:
 
 
 def _tags(member: Member, _: bool) -> dict[str, Any]:
-    matching = _matching(member.pattern)
+    key = _matching(f"(?!{limits.RESERVED_TAG}){member.pattern}")
     return {
-        "propertyNames": {"minLength": 1, "maxLength": limits.TAG_KEY_LENGTH, **matching},
-        "additionalProperties": {"type": "string", "maxLength": limits.TAG_VALUE_LENGTH, **matching},
+        "propertyNames": {"minLength": 1, "maxLength": limits.TAG_KEY_LENGTH, **key},
+        "additionalProperties": {"type": "string", "maxLength": limits.TAG_VALUE_LENGTH, **_matching(member.pattern)},
     }
 
 

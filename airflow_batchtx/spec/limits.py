@@ -30,6 +30,8 @@ S3_URI_PATTERN = r"(?:s3://|https://s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazo
 ENVIRONMENT_NAME_PATTERN = r"[a-zA-Z_][a-zA-Z0-9_]{0,1023}"
 # The model's [\p{L}\p{Z}\p{N}_.:/=+\-@]*, in the words of Python's re (\w is letters, digits and the underscore).
 TAG_PATTERN = r"[\w\s.:/=+\-@]*"
+# Not in the model: keys that the service refuses, in whatever case.
+RESERVED_TAG = r"[aA][wW][sS]:"
 # API reference, TransformEnvironmentMap and Tag: the most characters.
 ENVIRONMENT_VALUE_LENGTH = 10240
 TAG_KEY_LENGTH, TAG_VALUE_LENGTH = 128, 256

@@ -177,7 +177,8 @@ MEMBERS: tuple[Member, ...] = (
     ),
     Member(
         name="tags", path="Tags", kind=Kind.TAGS, maximum=50, pattern=limits.TAG_PATTERN,
-        remedy="Give at most 50 tags; keys of 1 to 128 and values of 0 to 256 letters, digits, blanks and _.:/=+-@.",
+        remedy="Give at most 50 tags; keys of 1 to 128 and values of 0 to 256 letters, digits, blanks and _.:/=+-@; no "
+        "key may begin with aws:.",
     ),
     Member(
         name="experiment_name", path="ExperimentConfig.ExperimentName", minimum=1, maximum=120,

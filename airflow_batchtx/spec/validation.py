@@ -132,6 +132,7 @@ def _tags(member: Member, value: Any) -> Iterator[str]:
     yield from _bounds(member, len(value), "tags")
     keys = [tag["Key"] for tag in value]
     yield from (f"the key {key!r} is there twice" for key in dict.fromkeys(keys) if keys.count(key) > 1)
+    yield from (f"the key {key!r} is reserved to AWS" for key in keys if re.match(limits.RESERVED_TAG, str(key)))
     for tag in value:
         for part, least, most in (("Key", 1, limits.TAG_KEY_LENGTH), ("Value", 0, limits.TAG_VALUE_LENGTH)):
             text = tag[part]

@@ -105,6 +105,7 @@ def test_a_menu_tells_nothing_from_none() -> None:
         ("environment", {"A": 1}),
         ("environment", {"A": "x" * 10241}),
         ("tags", {"": "x"}),
+        ("tags", {"AWS:team": "x"}),
         ("tags", {"team": "x" * 257}),
         ("tags", {"team": "<b>"}),
         ("model_name", None),

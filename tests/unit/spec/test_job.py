@@ -96,6 +96,7 @@ REFUSED: list[tuple[dict[str, Any], set[str]]] = [
     ({"environment": {f"A{n}": "x" for n in range(17)}}, {"environment"}),
     ({"environment": "A=1"}, {"environment"}),
     ({"tags": {"": "x"}}, {"tags"}),
+    ({"tags": {"Aws:team": "x"}}, {"tags"}),
     ({"tags": {"a": "x" * 257}}, {"tags"}),
     ({"tags": {"a!": "x"}}, {"tags"}),
     ({"tags": {f"k{n}": "x" for n in range(51)}}, {"tags"}),
