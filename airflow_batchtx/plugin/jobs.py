@@ -56,6 +56,11 @@ class TaskJob:
     run_after: datetime
     links: Mapping[str, str]
 
+    @property
+    def task_is_over(self) -> bool:
+        """Tell whether the task will not look at the job again, nor try again."""
+        return self.task_state in _OVER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:

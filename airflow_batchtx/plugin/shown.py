@@ -48,6 +48,7 @@ def listed(job: TaskJob, look: Look | None, now: datetime) -> dict[str, Any]:
         "total": progress.total if progress else result.objects,
         "seconds_left": progress.seconds_left if progress else None,
         "task_state": job.task_state,
+        "task_is_over": job.task_is_over,
         "try_number": job.try_number,
         "run_after": job.run_after.isoformat(),
         "links": dict(job.links),

@@ -50,6 +50,13 @@ def test_a_job_that_has_ended_is_shown_as_it_is_on_record() -> None:
     assert not shown.asked(job(JobCard(result=RESULT), "Completed"))
 
 
+@pytest.mark.parametrize(
+    ("task_state", "is_over"), [("success", True), ("failed", True), ("running", False), ("up_for_retry", False)]
+)
+def test_the_page_knows_whether_there_is_more_to_come(task_state: str, is_over: bool) -> None:
+    assert shown.listed(job(JobCard(result=RESULT), "Completed", task_state), None, NOW)["task_is_over"] is is_over
+
+
 def test_a_running_job_is_shown_as_it_was_seen() -> None:
     card = JobCard(result=RUNNING, per_hour=0.6, currency="USD")
     look = Look(0.0, described("InProgress", CREATED + timedelta(minutes=30)), Progress(5, 20, 90.0))

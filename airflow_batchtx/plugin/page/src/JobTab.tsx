@@ -3,7 +3,7 @@ import { type ReactNode, useState } from "react";
 
 import { type Job, type JobDetails, jobPath, type Log, type Mapping, Refused, useAsked } from "./api";
 import { AwayLinks, Nothing, Pages, Progress, Trouble } from "./parts";
-import { bar, isRunning, phases, scale } from "./phases";
+import { bar, isRunning, mayChange, phases, scale } from "./phases";
 import { State } from "./state";
 import { Legend, TimeLine } from "./TimeLine";
 import { bytes, count, duration, moment, money, timeOfDay } from "./wording";
@@ -90,10 +90,11 @@ const Details = ({ told, zone }: { readonly told: Told; readonly zone: string })
 const written = (pair: Mapping["pairs"][number]): string =>
   pair.written === null ? "Planned" : pair.written ? "Written" : "Missing";
 
-const Inputs = ({ job, path }: { readonly job: Job; readonly path: string }) => {
+const Inputs = ({ job, path }: { readonly job: JobDetails; readonly path: string }) => {
   const [page, setPage] = useState(0);
-  // What a running job is to write does not change, and what an ended one has written neither.
-  const { data, error } = useAsked<Mapping>(`${path}/mapping?page=${page}&of=${job.state}`, () => null);
+  // What a running job is to write does not change, and what an ended one has written neither: until that is on record.
+  const of = job.record === null ? job.state : "record";
+  const { data, error } = useAsked<Mapping>(`${path}/mapping?page=${page}&of=${of}`, () => null);
 
   if (error) {
     return <Trouble title="Inputs and outputs cannot be shown">{error.message}</Trouble>;
@@ -123,7 +124,7 @@ const Inputs = ({ job, path }: { readonly job: Job; readonly path: string }) => 
               <Table.ColumnHeader>Input</Table.ColumnHeader>
               <Table.ColumnHeader textAlign="end">Size</Table.ColumnHeader>
               <Table.ColumnHeader>Output</Table.ColumnHeader>
-              <Table.ColumnHeader />
+              <Table.ColumnHeader>State</Table.ColumnHeader>
             </Table.Row>
           </Table.Header>
           <Table.Body>
@@ -167,6 +168,7 @@ const LastLines = ({ job, path, zone }: { readonly job: Job; readonly path: stri
         <Box
           as="pre"
           aria-label="Last lines of the job's logs"
+          aria-live="off"
           bg="bg.subtle"
           borderRadius="md"
           fontFamily="mono"
@@ -194,10 +196,9 @@ const LastLines = ({ job, path, zone }: { readonly job: Job; readonly path: stri
   );
 };
 
-export const JobTab = ({ dagId = "", mapIndex, runId = "", taskId = "" }: Place) => {
-  const path = jobPath({ dagId, mapIndex: Number(mapIndex ?? -1), runId, taskId });
+const JobOf = ({ path }: { readonly path: string }) => {
   const zone = useZone();
-  const { data, error } = useAsked<Told>(path, (told) => (told === undefined || isRunning(told.job) ? SOON : null));
+  const { data, error } = useAsked<Told>(path, (told) => (told === undefined || mayChange(told.job) ? SOON : null));
 
   if (data === undefined) {
     return (
@@ -219,11 +220,18 @@ export const JobTab = ({ dagId = "", mapIndex, runId = "", taskId = "" }: Place)
       {error ? <Trouble title="This is how the job was">{error.message}</Trouble> : undefined}
       <Details told={data} zone={zone} />
       <Section title="Inputs and outputs">
-        <Inputs job={data.job} path={path} />
+        <Inputs job={data.job} key={data.job.job_name} path={path} />
       </Section>
       <Section title="Log">
-        <LastLines job={data.job} path={path} zone={zone} />
+        <LastLines job={data.job} key={data.job.job_name} path={path} zone={zone} />
       </Section>
     </Box>
   );
+};
+
+export const JobTab = ({ dagId = "", mapIndex, runId = "", taskId = "" }: Place) => {
+  const path = jobPath({ dagId, mapIndex: Number(mapIndex ?? -1), runId, taskId });
+
+  // Airflow keeps the tab where another task instance is chosen: nothing of the one before may stay.
+  return <JobOf key={path} path={path} />;
 };

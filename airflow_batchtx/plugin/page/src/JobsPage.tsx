@@ -93,8 +93,10 @@ export const JobsPage = () => {
           </Heading>
           {loading ? <Spinner aria-label="Loading" size="sm" /> : undefined}
         </HStack>
-        <Text aria-live="polite" color="fg.muted" fontSize="sm">
-          {data ? `${count(data.total)} jobs, as of ${timeOfDay(data.now, zone)}` : ""}
+        <Text color="fg.muted" fontSize="sm">
+          {/* The time changes with each look: who listens is told of the number alone. */}
+          <span aria-live="polite">{data ? `${count(data.total)} jobs` : ""}</span>
+          {data ? `, as of ${timeOfDay(data.now, zone)}` : ""}
         </Text>
       </HStack>
       {error ? <Trouble title="The jobs cannot be shown">{error.message}</Trouble> : undefined}
@@ -141,6 +143,12 @@ export const JobsPage = () => {
                 what="jobs"
               />
             </>
+          ) : data.total > 0 ? (
+            <Nothing title="There are not so many pages">
+              <Button onClick={() => change({})} size="xs" variant="outline">
+                First page
+              </Button>
+            </Nothing>
           ) : data.all > 0 ? (
             <Nothing title="No job is like that">Choose another DAG or another state.</Nothing>
           ) : (

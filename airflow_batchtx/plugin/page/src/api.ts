@@ -24,6 +24,7 @@ export type Job = {
   readonly started: string | null;
   readonly state: string;
   readonly task_id: string;
+  readonly task_is_over: boolean;
   readonly task_state: string | null;
   readonly total: number | null;
   readonly try_number: number;

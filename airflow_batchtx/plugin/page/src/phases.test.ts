@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { bar, bestMode, phases, scale, whole } from "./phases";
+import { bar, bestMode, mayChange, phases, scale, whole } from "./phases";
 
 const NOW = "2026-11-23T13:00:00+00:00";
 const job = (created: string, started: string | null, ended: string | null, state = "Completed") => {
@@ -21,6 +21,17 @@ describe("phases", () => {
 
   it("are not known where nobody knows how it ended", () => {
     expect(phases(job("12:00", null, null, "NotFollowed"), NOW)).toBeNull();
+  });
+});
+
+describe("what is shown of a job", () => {
+  it.each([
+    ["while it runs", "InProgress", false, true],
+    ["while it runs on without its task", "InProgress", true, true],
+    ["while its task looks at what it wrote, or waits for its next try", "Completed", false, true],
+    ["not any more once both have ended", "Failed", true, false],
+  ])("may change %s", (_, state, task_is_over, changes) => {
+    expect(mayChange({ state, task_is_over })).toBe(changes);
   });
 });
 

@@ -21,6 +21,10 @@ const RUNNING = new Set(["InProgress", "Stopping"]);
 
 export const isRunning = (job: { readonly state: string }): boolean => RUNNING.has(job.state);
 
+/** A task looks after its job has ended what became of it, and may try again with another one. */
+export const mayChange = (job: { readonly state: string; readonly task_is_over: boolean }): boolean =>
+  isRunning(job) || !job.task_is_over;
+
 const at = (iso: string) => Date.parse(iso) / 1000;
 
 /** Give the seconds of each part; null where it is not known when the job ended. */
