@@ -56,10 +56,10 @@ def arrivals(body: Body) -> tuple[Arrival, ...]:
     """Give the objects that an event says have arrived: a notification of S3, or an event of EventBridge about it.
 
     None are told of by S3's test event, and by events about objects that are deleted, restored or tagged, nor by those
-    about the markers of folders: who took one for data would read the whole folder. ValueError says why a message is
-    no event of S3.
+    about objects without a byte, which some write before the data, and the markers of folders: who took one for data
+    would read the whole folder. ValueError says why a message is no event of S3.
     """
-    return tuple(arrival for arrival in _all(body) if not arrival.key.endswith("/"))
+    return tuple(arrival for arrival in _all(body) if arrival.size != 0 and not arrival.key.endswith("/"))
 
 
 def _all(body: Body) -> tuple[Arrival, ...]:

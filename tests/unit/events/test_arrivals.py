@@ -86,6 +86,7 @@ def named(name: str) -> dict[str, Any]:
         ({"Records": [NOTIFICATION, *notified(key="b.csv")["Records"]]}, [OF_ALL, replace(OF_ALL, key="b.csv")]),
         (named("ObjectCreated:CompleteMultipartUpload"), [OF_ALL]),
         (notified(key="in/a+folder/"), []),
+        (notified(size=0), []),
         ({**EVENT, "detail": {**EVENT["detail"], "object": {"key": "in/"}}}, []),
         (named("ObjectRemoved:Delete"), []),
         (named("ObjectRestore:Completed"), []),
