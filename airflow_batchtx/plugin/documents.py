@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from threading import Lock
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from airflow_batchtx.control.datalog import cleaned, parse
 from airflow_batchtx.control.ledger import INTENT, RECORD, Ledger
@@ -31,6 +31,8 @@ FAILURES = 20
 LARGEST = 16_000_000
 # Documents that are kept, and for how many seconds: while somebody turns pages.
 KEPT, KEPT_FOR = 4, 60.0
+# Logs: a job of many instances has hundreds of streams, and CloudWatch answers few calls a second.
+LOGS_KEPT, LOGS_KEPT_FOR = 32, 8.0
 # Documents and logs that are read at once, and seconds after which nobody waits for one any more.
 TOGETHER, PATIENCE = 4, 20.0
 # Lines of the data log that failures are looked for in.
@@ -84,6 +86,28 @@ class TooLarge:
     size: int
 
 
+class _Kept(Generic[T]):
+    """The last few things that were read, for some seconds; for all threads."""
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._things: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, name: Hashable) -> T | None:
+        with self._lock:
+            at, thing = self._things.get(name, (0.0, None))
+            return thing if thing is not None and self._clock() - at < self._seconds else None
+
+    def keep(self, name: Hashable, thing: T) -> T:
+        with self._lock:
+            self._things[name] = (self._clock(), thing)
+            self._things.move_to_end(name)
+            while len(self._things) > self._most:
+                self._things.popitem(last=False)
+        return thing
+
+
 class Documents:
     """Reads for pages over what `connect` gives for a job; for all threads.
 
@@ -98,18 +122,21 @@ class Documents:
         patience: float = PATIENCE,
         largest: int = LARGEST,
     ) -> None:
-        self._connect, self._clock, self._patience, self._largest = connect, clock, patience, largest
+        self._connect, self._patience, self._largest = connect, patience, largest
         self._threads = ThreadPoolExecutor(TOGETHER, thread_name_prefix="batchtx-documents")
-        self._kept: OrderedDict[S3Uri, tuple[float, Mapped]] = OrderedDict()
-        self._lock = Lock()
+        self._mappings: _Kept[Mapped] = _Kept(KEPT, KEPT_FOR, clock)
+        self._logs: _Kept[Logged] = _Kept(LOGS_KEPT, LOGS_KEPT_FOR, clock)
 
     def mapped(self, card: JobCard) -> Mapped | TooLarge | None:
         """Give a job's inputs and outputs; None where nothing is on record."""
         return self._in_time(lambda: self._mapped(card))
 
     def logged(self, card: JobCard) -> Logged:
-        """Give the end of a job's logs."""
-        return self._in_time(lambda: _logged(self._connect(card), card.result.job_name))
+        """Give the end of a job's logs, as it was a few seconds ago at most."""
+        job = (card.aws_conn_id, card.result.job_arn)
+        if (known := self._logs.get(job)) is not None:
+            return known
+        return self._in_time(lambda: self._logs.keep(job, _logged(self._connect(card), card.result.job_name)))
 
     def close(self) -> None:
         """Let the threads go; what they are at comes to its end."""
@@ -128,7 +155,9 @@ class Documents:
             return None
         folder = S3Uri.parse(card.result.control)
         name, read = (INTENT, _planned) if card.result.record is None else (RECORD, _proved)
-        if (known := self._known(folder / name)) is not None:
+        # Who may not read it by one connection does not get what another one has read.
+        document = (card.aws_conn_id, folder / name)
+        if (known := self._mappings.get(document)) is not None:
             return known
         store = self._connect(card).store
         try:
@@ -137,21 +166,8 @@ class Documents:
             return None
         if size > self._largest:
             return TooLarge(str(folder / name), size)
-        return self._keep(folder / name, read(Ledger.of(store, folder), card.result.job_name))
-
-    def _known(self, uri: S3Uri) -> Mapped | None:
-        with self._lock:
-            at, known = self._kept.get(uri, (0.0, None))
-            return known if known is not None and self._clock() - at < KEPT_FOR else None
-
-    def _keep(self, uri: S3Uri, mapped: Mapped | None) -> Mapped | None:
-        if mapped is not None:
-            with self._lock:
-                self._kept[uri] = (self._clock(), mapped)
-                self._kept.move_to_end(uri)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-        return mapped
+        found = read(Ledger.of(store, folder), card.result.job_name)
+        return None if found is None else self._mappings.keep(document, found)
 
 
 def _proved(ledger: Ledger, job_name: str) -> Mapped | None:

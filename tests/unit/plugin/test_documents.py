@@ -88,6 +88,7 @@ def test_who_turns_pages_reads_the_record_once(reading: Callable[..., Documents]
     first = reader.mapped(card)
 
     assert reader.mapped(card) is first
+    assert reader.mapped(replace(card, aws_conn_id="other")) is not first
     now[0] += documents.KEPT_FOR
     assert reader.mapped(card) is not first
 
@@ -174,3 +175,19 @@ def test_the_last_lines_come_in_the_order_of_their_times_with_what_failed(readin
     assert logged.lines[-1].text == "line 299 [31m"
     assert {line.stream for line in logged.lines} == {INSTANCE, f"{INSTANCE}/data-log"}
     assert [(one.uri, one.status, one.words) for one in logged.failed] == [("s3://lake/in/a.csv", 400, "no column x")]
+
+
+def test_however_many_look_at_a_log_it_is_read_once_in_a_while() -> None:
+    world, now, ways = World(life=("Completed",)), [NOW], list[JobCard]()
+    card = ended(world)
+    services = replace(world.services, logs=JobLogs(FakeLogs()))
+    reader = Documents(lambda which: ways.append(which) or services, clock=lambda: now[0])
+
+    first = reader.logged(card)
+    assert reader.logged(card) is first
+    now[0] += documents.LOGS_KEPT_FOR
+    assert reader.logged(card) is not first
+    reader.logged(replace(card, aws_conn_id="other"))
+    reader.close()
+
+    assert len(ways) == 3
