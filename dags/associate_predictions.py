@@ -49,6 +49,7 @@ with DAG(
     "associate_predictions",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    max_active_runs=1,  # two runs of a day write to the same folders
     doc_md=__doc__,
     tags=["batchtx"],
 ):

@@ -13,7 +13,8 @@ days can be backfilled, run again and bounded.
 It needs a pool named `batchtx` that counts deferred tasks, as many slots as jobs may run at once:
 `airflow pools set batchtx 4 "transform jobs at once" --include-deferred`. Its data are those of January 2013, and end
 there; so nothing runs by itself, but by
-`airflow backfill create --dag-id flight_delays --from-date 2013-01-01 --to-date 2013-01-31`.
+`airflow backfill create --dag-id flight_delays --from-date 2013-01-01 --to-date 2013-01-31`. Trigger it with a logical
+date of that month: of a later one Airflow makes a run without tasks, and calls it a success.
 
 It runs unchanged on AWS and on the local engine, once `batchtx seed flights` has put data and model there.
 """

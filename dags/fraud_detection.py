@@ -30,6 +30,7 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    max_active_runs=1,  # two runs of a day write to the same folders
     doc_md=__doc__,
     tags=["batchtx"],
 ):

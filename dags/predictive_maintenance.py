@@ -11,7 +11,8 @@ Every morning: the sensors' readings of the seven days before become one row a m
 
 The features are made by the function that the model was trained with. It runs unchanged on AWS and on the local
 engine, after `batchtx seed predictive-maintenance`, with the Airflow Variable `batchtx_bucket` and the connection
-`aws_default`. The readings are synthetic, of 2026-01-01 to 2026-03-01: trigger it with a `morning` of that time.
+`aws_default`. The readings are synthetic, of 2026-01-01 to 2026-03-01: trigger it with a `morning` of that time; a run
+of today, such as its schedule makes, finds none and fails.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ with DAG(
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 8, tz="UTC"),
     catchup=False,
+    max_active_runs=1,  # two runs of a morning write to the same folders
     params={
         "morning": Param(
             None,
