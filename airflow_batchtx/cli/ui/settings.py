@@ -26,6 +26,10 @@ _PATIENCE = 20
 # Of one machine, and not all of it.
 _SMALL = {
     "AIRFLOW__CORE__PARALLELISM": "8",
+    # On a busy machine a job may end before the scheduler hears that its task was deferred, which Airflow 3.3 takes for
+    # a failure. The next try finds the job as it is.
+    "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "1",
+    "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
     # A task whose call found SQLite locked asks again soon, not in minutes.
