@@ -46,7 +46,8 @@ def airflow_database() -> None:
 
     initdb()
     with create_session() as session:
-        session.add(DagBundleModel(name=BUNDLE))
+        # It may be there: the example DAGs' folder has this fixture too, and tests of both may share a process.
+        session.merge(DagBundleModel(name=BUNDLE))
 
 
 @pytest.fixture
