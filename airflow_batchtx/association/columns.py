@@ -44,6 +44,11 @@ class Columns:
         return frozenset(name for name, kind in self.reading.columns.items() if kind)
 
     @property
+    def numbers(self) -> frozenset[str]:
+        """The columns that have turned out to be doubles, or have to be."""
+        return frozenset(name for name, kind in self.kinds.items() if kind == "double")
+
+    @property
     def predictions(self) -> tuple[str, ...]:
         """The columns that the model gave."""
         return tuple(name for name in self.reading.predictions if name in self.kinds)

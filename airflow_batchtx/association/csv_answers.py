@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,22 +16,25 @@ from airflow_batchtx.storage.tables import csv_records
 
 @dataclass(frozen=True, slots=True)
 class CsvAnswers:
-    """Answers whose cells are the `columns`."""
+    """Answers whose cells are the `columns`; those in `numbers` may come as doubles (`csv_records.batches`)."""
 
     columns: Mapping[str, str | None]
+    numbers: frozenset[str] = frozenset()
 
     def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
         """Yield the answers of a pair as text; AssociationError names one that cannot be read."""
-        yield from records(store, pair, tuple(self.columns))
+        yield from records(store, pair, tuple(self.columns), self.numbers)
 
 
-def records(store: ObjectStore, pair: Pair, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def records(
+    store: ObjectStore, pair: Pair, names: Sequence[str], numbers: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
     """Yield the records of an output object as text; AssociationError names one that cannot be read."""
     if not pair.answers.size:
         return
     with store.reader(pair.answers.uri) as source:
         try:
-            yield from csv_records.batches(_csv(pair.answers.uri, source), names, header=False)
+            yield from csv_records.batches(_csv(pair.answers.uri, source), names, header=False, numbers=numbers)
         except pa.ArrowInvalid as error:
             raise _damage(store, pair.answers.uri, names, error) from error
 

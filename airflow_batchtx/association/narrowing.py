@@ -3,8 +3,9 @@
 How much is known of the values when they come shows in the column's own type. `WRITTEN` values, such as cells of CSV,
 are numbers if they look so: int64 for whole numbers as Python writes them, double for numbers, string for everything.
 007 is a code, not a number. An empty cell is a null among numbers. A whole number from 2^53 on among fractions makes
-its column text, since a double would round it. `TEXT`, such as a string of JSON, stays text whatever it looks like;
-truth values are bool, bytes binary. Where kinds meet in one column it is string, or binary with bytes.
+its column text, since a double would round it. `READ` values are doubles that were found to be such where they were
+read. `TEXT`, such as a string of JSON, stays text whatever it looks like; truth values are bool, bytes binary. Where
+kinds meet in one column it is string, or binary with bytes.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ _DIGITS = r"^\s*[-+]?[0-9]+\s*$"
 _EXACT = 2.0**53
 
 
-WRITTEN, TEXT, TRUTH, BYTES = pa.string(), pa.large_string(), pa.bool_(), pa.binary()
+WRITTEN, READ, TEXT, TRUTH, BYTES = pa.string(), pa.float64(), pa.large_string(), pa.bool_(), pa.binary()
 # What a column may turn out to be, from the narrowest on.
 _ORDER: Mapping[pa.DataType, tuple[str, ...]] = {
     WRITTEN: ("int64", "double", "string", "binary"),
+    READ: ("double",),
     TEXT: ("string", "binary"),
     TRUTH: ("bool", "string", "binary"),
     BYTES: ("binary",),

@@ -87,9 +87,12 @@ def _ahead(fitted: Generator[Fitted, None, None], size: int) -> Generator[Fitted
 
 
 def _fitted(store: ObjectStore, task: Task) -> Generator[Fitted, None, None]:
+    request, columns = task.request, task.columns
+    # Dead letters show what was written.
+    is_shown = bool(request.max_dead or request.error_member)
+    reading = columns.reading if is_shown else columns.reading.with_numbers(columns.numbers)
     for member in task.pair.members:
-        fit = Fitting(task.request, member, task.columns)
-        yield from map(fit, answered(store, member, task.columns.reading))
+        yield from map(Fitting(request, member, columns), answered(store, member, reading))
 
 
 def _name(number: int) -> str:

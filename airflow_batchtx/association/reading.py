@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -58,6 +58,20 @@ class Reading:
         """
         read = {**dict.fromkeys(self.rows.columns), **self.answers.columns}
         return {name: kind for name, kind in read.items() if name != self.key or name not in self.known.names}
+
+    def with_numbers(self, names: Collection[str]) -> Reading:
+        """Read columns of CSV as doubles where nobody can miss their text: that takes half the time.
+
+        What is joined by a key stays text.
+        """
+        if self.key is not None:
+            return self
+        wanted, rows, answers = frozenset(names), self.rows, self.answers
+        return replace(
+            self,
+            rows=replace(rows, numbers=wanted) if isinstance(rows, CsvRows) else rows,
+            answers=replace(answers, numbers=wanted) if isinstance(answers, CsvAnswers) else answers,
+        )
 
     @property
     def predictions(self) -> tuple[str, ...]:

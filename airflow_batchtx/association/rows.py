@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -119,15 +119,19 @@ class NumberedRows:
 
 @dataclass(frozen=True, slots=True)
 class CsvRows:
-    """Rows as the cells of the input object, which has no header, by the names of all of them."""
+    """Rows as the cells of the input object, which has no header, by the names of all of them.
+
+    Those in `numbers` may come as doubles (`csv_records.batches`).
+    """
 
     inputs: Inputs
     columns: tuple[str, ...]
     schema: pa.Schema = NOTHING
+    numbers: frozenset[str] = frozenset()
 
     def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
-        """Yield the cells as text."""
-        yield from cells(store, pair.source, self.inputs, self.columns)
+        """Yield the cells."""
+        yield from cells(store, pair.source, self.inputs, self.columns, self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +163,14 @@ class JsonRows:
 Rows = KeptRows | NumberedRows | CsvRows | JsonRows
 
 
-def cells(store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def cells(
+    store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str], numbers: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
     """Yield the cells of an input object as text; AssociationError for one that has others."""
     with inputs.opened(store, uri) as source:
         plain: Any = source
         try:
-            yield from csv_records.batches(csv_records.Peeked(plain), names, header=False)
+            yield from csv_records.batches(csv_records.Peeked(plain), names, header=False, numbers=numbers)
         except pa.ArrowInvalid as error:
             raise _damage(store, uri, inputs, names, error) from error
 

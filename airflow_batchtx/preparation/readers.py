@@ -11,7 +11,7 @@ from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
 from airflow_batchtx.storage.tables import csv_records, jsonl_records, parquet
 from airflow_batchtx.storage.tables.chunks import Chunk
-from airflow_batchtx.storage.tables.csv_records import COMMAS, Dialect
+from airflow_batchtx.storage.tables.csv_dialect import COMMAS, Dialect
 from airflow_batchtx.storage.tables.streams import spooled
 
 

@@ -21,7 +21,7 @@ from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
 from airflow_batchtx.storage.tables import csv_records, jsonl_records
 from airflow_batchtx.storage.tables.arrow_types import type_named
-from airflow_batchtx.storage.tables.csv_records import Dialect
+from airflow_batchtx.storage.tables.csv_dialect import Dialect
 
 # Objects whose heads are read at once.
 AT_ONCE = 8

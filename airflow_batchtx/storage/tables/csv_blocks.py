@@ -33,14 +33,17 @@ class Blocks:
     def __iter__(self) -> Iterator[bytes]:
         """Yield blocks of about the size that end with a record, until the source ends or something is `left`."""
         while True:
-            block = self._ahead + self._source.read(self._size - len(self._ahead))
-            is_last = len(block) < self._size
-            end = len(block) if is_last else block.rfind(_NEWLINE) + 1
-            if not end or (self._quote and block.find(self._quote, 0, end) >= 0):
-                self.left = Ahead(marked(block), self._source) if block else None
+            wanted = self._size - len(self._ahead)
+            data = self._source.read(wanted)
+            is_last = len(data) < wanted
+            end = len(data) if is_last else data.rfind(_NEWLINE) + 1
+            # What has come is copied once only: that is most of what is done here.
+            block = b"".join((self._ahead, memoryview(data)[:end])) if end or is_last else b""
+            if not block or (self._quote and self._quote in block):
+                self.left = Ahead(marked(self._ahead + data), self._source) if self._ahead or data else None
                 return
-            self._ahead = block[end:]
-            yield block[:end]
+            self._ahead = data[end:]
+            yield block
             if is_last:
                 return
 

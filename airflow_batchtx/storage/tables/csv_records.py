@@ -12,9 +12,8 @@ import io
 import tempfile
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
 from typing import Any, BinaryIO, cast
@@ -29,7 +28,9 @@ from airflow_batchtx.storage.advance import in_advance
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import compressed, quotes
 from airflow_batchtx.storage.tables.chunks import MOST, Chunk, Damage, text_of
-from airflow_batchtx.storage.tables.csv_blocks import Ahead, Blocks, Source, marked
+from airflow_batchtx.storage.tables.csv_blocks import Ahead, Blocks, Source
+from airflow_batchtx.storage.tables.csv_dialect import COMMAS, Dialect
+from airflow_batchtx.storage.tables.csv_parsing import Parser, no_rows
 from airflow_batchtx.storage.tables.texts import body_of
 
 # Makes text of any bytes at all, one character a byte. Arrow cannot hand on a damaged record that is not UTF-8.
@@ -40,6 +41,8 @@ _END = "\r\n"
 BLOCK = 2 * 1024 * 1024
 # Those of what is parsed apart: less of it waits for its turn.
 PIECE = 1024 * 1024
+# Batches of these that wait to be taken.
+PARSED = 2
 # Bytes read to see what an object begins with, and those that most first records are within: there may be many objects.
 PEEK, HEAD = 64, 64 * 1024
 MAGIC = {
@@ -50,17 +53,6 @@ MAGIC = {
 # What a text is that begins so, and what one is whose only cell holds such a character.
 OPENINGS: Mapping[str, str] = {"{": "JSON Lines", "[": "JSON", "<": "XML or HTML"}
 SEPARATORS: Mapping[str, str] = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How cells are kept apart: `delimiter` and `quote` are one ASCII character each, no `quote` for cells without."""
-
-    delimiter: str = ","
-    quote: str | None = '"'
-
-
-COMMAS = Dialect()
 
 
 def looks_like(cells: Sequence[str], dialect: Dialect = COMMAS) -> str | None:
@@ -74,24 +66,30 @@ def looks_like(cells: Sequence[str], dialect: Dialect = COMMAS) -> str | None:
 
 
 def batches(
-    source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect = COMMAS
+    source: Source,
+    columns: Sequence[str],
+    *,
+    header: bool,
+    dialect: Dialect = COMMAS,
+    numbers: Collection[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield the columns as text, batch by batch, the same batches for the same object.
 
     With a header `columns` choose and order the cells, without one they name all of them. ArrowInvalid says that a
-    record is damaged; `damages` finds out which, `chunks` reads on behind it.
+    record is damaged; `damages` finds out which, `chunks` reads on behind it. Without a header columns in `numbers` may
+    come as doubles in some batches, where their text tells no more (`csv_parsing.Parser`).
     """
-    return (batch for batch, _ in _placed(source, columns, header=header, dialect=dialect))
+    return (batch for batch, _ in _placed(source, columns, header=header, dialect=dialect, numbers=numbers))
 
 
 def _placed(
-    source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect
+    source: Source, columns: Sequence[str], *, header: bool, dialect: Dialect, numbers: Collection[str] = ()
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Yield batches, and how many bytes of the source have been parsed with each, about."""
     left, end = source, 0
     if not header:
         blocks = Blocks(source, dialect.quote, PIECE)
-        with closing(_apart(blocks, columns, dialect)) as found:
+        with closing(_apart(blocks, Parser(columns, dialect, numbers))) as found:
             for batch, size in found:
                 end += size
                 yield batch, end
@@ -102,36 +100,20 @@ def _placed(
         yield from zip(reader, count(end + BLOCK, BLOCK), strict=False)
 
 
-def _apart(
-    blocks: Blocks, columns: Sequence[str], dialect: Dialect
-) -> Generator[tuple[pa.RecordBatch, int], None, None]:
+def _apart(blocks: Blocks, parser: Parser) -> Generator[tuple[pa.RecordBatch, int], None, None]:
     """Parse blocks in a thread that another one reads for; an object of one block needs neither."""
-    parse, found = partial(_parsed, columns, dialect), iter(blocks)
-    first = list(islice(found, 2))
+    cut = iter(blocks)
+    first = list(islice(cut, 2))
+
+    def parsed(block: bytes) -> tuple[pa.RecordBatch, int]:
+        return parser(block), len(block)
+
     if len(first) < 2:
-        yield from map(parse, first)
+        yield from map(parsed, first)
         return
     # Nobody reads any more when this is left, by an error too.
-    with closing(in_advance(chain(first, found), 1)) as read, closing(in_advance(map(parse, read), 1)) as parsed:
-        yield from parsed
-
-
-def _parsed(columns: Sequence[str], dialect: Dialect, block: bytes) -> tuple[pa.RecordBatch, int]:
-    """Give the batch of a block, and the block's size."""
-    if not block.strip(_END.encode()):
-        return _nothing(columns), len(block)
-    data = marked(block)
-    file: Any = pa.BufferReader(data)
-    table = arrow_csv.read_csv(
-        file,
-        read_options=arrow_csv.ReadOptions(block_size=len(data), use_threads=False, column_names=list(columns)),
-        parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote or False),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
-        ),
-    )
-    [batch] = table.combine_chunks().to_batches()
-    return batch, len(block)
+    with closing(in_advance(chain(first, cut), 1)) as read, closing(in_advance(map(parsed, read), PARSED)) as found:
+        yield from found
 
 
 def head(store: ObjectStore, uri: S3Uri, dialect: Dialect = COMMAS, compression: str | None = None) -> tuple[str, ...]:
@@ -193,7 +175,7 @@ def chunks(
                 seen += batch.num_rows
             if text.marks % 2:
                 with compressed.opened(store, uri, compression) as again, closing(_spooled(again)) as file:
-                    yield Chunk(_nothing(columns), (), end, _misquoted(file, dialect))
+                    yield Chunk(no_rows(columns), (), end, _misquoted(file, dialect))
             return
     except pa.ArrowInvalid:
         # A record is damaged, or longer than a block. Where blocks begin elsewhere it may fit into one.
@@ -203,7 +185,7 @@ def chunks(
             skip = bisect_right(chunk.numbers, seen)
             batch, end = chunk.batch.slice(skip), max(chunk.end, end)
             yield Chunk(batch, chunk.numbers[skip:], end, chunk.damaged, partial(_written, batch, dialect))
-        yield Chunk(_nothing(columns), (), end, _misquoted(file, dialect))
+        yield Chunk(no_rows(columns), (), end, _misquoted(file, dialect))
 
 
 def damages(
@@ -229,10 +211,6 @@ def damages(
 
 def _unreadable(cause: Exception) -> Damage:
     return Damage(f"holds a record that cannot be read: {cause}", None)
-
-
-def _nothing(columns: Sequence[str]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.nulls(0, pa.string()) for _ in columns], names=list(columns))
 
 
 # ----------------------------------------------------------------------------------------------- damaged objects
@@ -278,7 +256,7 @@ def _salvaged(
                 yield _decoded(part, dialect)
     except pa.ArrowInvalid as error:
         rest = () if most is not None and len(ragged) >= most else (_unreadable(error),)
-    yield Chunk(_nothing(columns), (), size, (*ragged, *rest))
+    yield Chunk(no_rows(columns), (), size, (*ragged, *rest))
 
 
 def _misquoted(text: BinaryIO, dialect: Dialect) -> tuple[Damage, ...]:

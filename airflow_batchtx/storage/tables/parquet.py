@@ -21,6 +21,9 @@ READ_AHEAD = 16 * 1024 * 1024
 COLUMN_READ_AHEAD = (16 * 1024, 256 * 1024)
 # Bytes of columns, as they are in memory, that make a row group.
 ROW_GROUP = 8 * 1024 * 1024
+# First values of a column that are compressed to see what that is worth, and the part of them that is left if nothing.
+SAMPLE_ROWS, DENSE = 32_768, 0.9
+_SNAPPY: Any = pa.Codec("snappy")
 
 
 def schema_of(store: ObjectStore, found: StoredObject) -> pa.Schema:
@@ -81,9 +84,8 @@ class ParquetSink:
     """Writes batches of any size to an object, in row groups of a size that readers like."""
 
     def __init__(self, target: DigestWriter, schema: pa.Schema) -> None:
-        file: Any = target
-        # Dictionaries double the time of writing, and what is written is mostly numbers and ids.
-        self._schema, self._writer = schema, pq.ParquetWriter(file, schema, use_dictionary=False)
+        self._target, self._schema = target, schema
+        self._writer: Any = None
         self._held: list[pa.RecordBatch] = []
         self._size = 0
         self._broken = False
@@ -100,12 +102,36 @@ class ParquetSink:
         # Arrow would raise one of its own in its place, that the file is closed.
         with suppress(pa.ArrowInvalid) if self._broken else nullcontext():
             self._flush()
-            self._writer.close()
+            self._opened(self._schema.empty_table()).close()
 
     def _flush(self) -> None:
         held, self._held, self._size = self._held, [], 0
         if held:
             table = pa.Table.from_batches(held, self._schema)
+            writer = self._opened(table)
             self._broken = True
-            self._writer.write_table(table, row_group_size=len(table))
+            writer.write_table(table, row_group_size=len(table))
             self._broken = False
+
+    def _opened(self, first: pa.Table) -> Any:
+        """Give what writes, made at the first rows."""
+        if self._writer is None:
+            # Dictionaries double the time of writing, and what is written is mostly numbers and ids.
+            file: Any = self._target
+            self._writer = pq.ParquetWriter(file, self._schema, use_dictionary=False, compression=_compression(first))
+        return self._writer
+
+
+def _compression(first: pa.Table) -> Any:
+    """Choose each column's compression by its first values."""
+    return {name: "none" if _is_dense(first.column(name)) else "snappy" for name in first.schema.names}
+
+
+def _is_dense(column: Any) -> bool:
+    """Tell whether a column holds fractions that are as good as random: to compress these takes long, for nothing."""
+    if not pa.types.is_floating(column.type) or not len(column):
+        return False
+    values = column.slice(0, SAMPLE_ROWS).combine_chunks()
+    width, (_, body) = values.type.bit_width // 8, values.buffers()
+    sample = body.slice(values.offset * width, len(values) * width)
+    return bool(_SNAPPY.compress(sample).size > DENSE * sample.size)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.tables.chunks import Chunk, Damage
-from airflow_batchtx.storage.tables.csv_records import BLOCK, Dialect, batches, chunks, damages, head, looks_like
+from airflow_batchtx.storage.tables.csv_dialect import Dialect
+from airflow_batchtx.storage.tables.csv_records import BLOCK, batches, chunks, damages, head, looks_like
 from tests.fakes import InMemoryStore
 
 URI = S3Uri("b", "k")

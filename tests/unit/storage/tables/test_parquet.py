@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 from contextlib import closing
 from typing import Any
 
@@ -70,6 +71,30 @@ def test_what_was_written_is_read_and_summed() -> None:
 
     assert pq.read_table(io.BytesIO(target.getvalue())).equals(TABLE)
     assert digest.size == len(target.getvalue())
+
+
+def test_fractions_that_cannot_be_compressed_are_not() -> None:
+    chance = random.Random(1)
+    columns = {
+        "random": pa.array([chance.random() for _ in range(5_000)]),
+        "few": pa.array([number % 10 / 10 for number in range(5_000)]),
+        "none": pa.array([None] * 4_990 + [0.5] * 10, pa.float64()),
+        "text": pa.array([f"{number}" for number in range(5_000)]),
+    }
+    table, target = pa.table(columns), io.BytesIO()
+    with closing(ParquetSink(DigestWriter(target), table.schema)) as sink:
+        # The first rows of a table may come as a slice.
+        sink.write(table.slice(4_000).combine_chunks().to_batches()[0])
+        sink.write(table.to_batches()[0])
+
+    file = pq.ParquetFile(io.BytesIO(target.getvalue()))
+    group = file.metadata.row_group(0)
+    found = {group.column(at).path_in_schema: group.column(at).compression for at in range(group.num_columns)}
+    assert found == {
+        "random": "UNCOMPRESSED",
+        **dict.fromkeys(("few", "none", "text"), "SNAPPY"),
+    }
+    assert file.read().equals(pa.concat_tables([table.slice(4_000), table]))
 
 
 def test_an_empty_table_has_a_schema() -> None:
