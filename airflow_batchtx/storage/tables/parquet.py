@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -99,18 +99,20 @@ class ParquetSink:
 
     def close(self) -> None:
         """Write what is held, and the footer; nothing behind an error of `target`, which has been raised."""
-        # Arrow would raise one of its own in its place, that the file is closed.
-        with suppress(pa.ArrowInvalid) if self._broken else nullcontext():
+        if not self._broken:
             self._flush()
             self._opened(self._schema.empty_table()).close()
+        elif self._writer is not None:
+            # Arrow would raise one of its own in its place, that the file is closed.
+            with suppress(pa.ArrowInvalid):
+                self._writer.close()
 
     def _flush(self) -> None:
         held, self._held, self._size = self._held, [], 0
         if held:
             table = pa.Table.from_batches(held, self._schema)
-            writer = self._opened(table)
             self._broken = True
-            writer.write_table(table, row_group_size=len(table))
+            self._opened(table).write_table(table, row_group_size=len(table))
             self._broken = False
 
     def _opened(self, first: pa.Table) -> Any:
@@ -124,14 +126,27 @@ class ParquetSink:
 
 def _compression(first: pa.Table) -> Any:
     """Choose each column's compression by its first values."""
-    return {name: "none" if _is_dense(first.column(name)) else "snappy" for name in first.schema.names}
+    dense = [name for name, column in zip(first.schema.names, first.columns, strict=True) if _is_dense(column)]
+    return {**dict.fromkeys(_paths(first.schema), "snappy"), **dict.fromkeys(dense, "none")} if dense else "snappy"
+
+
+def _paths(schema: pa.Schema) -> Iterator[str]:
+    """Name the columns that Parquet makes of a schema: of a nested one each part by its path, such as a.list.element.
+
+    Arrow does not compress what is not named where anything is.
+    """
+    file: Any = pa.BufferOutputStream()
+    pq.write_metadata(schema, file)
+    found = pq.read_metadata(pa.BufferReader(file.getvalue())).schema
+    return (found.column(place).path for place in range(len(found)))
 
 
 def _is_dense(column: Any) -> bool:
     """Tell whether a column holds fractions that are as good as random: to compress these takes long, for nothing."""
-    if not pa.types.is_floating(column.type) or not len(column):
+    if not pa.types.is_floating(column.type):
         return False
-    values = column.slice(0, SAMPLE_ROWS).combine_chunks()
+    # Nulls have a place in memory, but none in Parquet.
+    values = column.slice(0, SAMPLE_ROWS).drop_null().combine_chunks()
     width, (_, body) = values.type.bit_width // 8, values.buffers()
     sample = body.slice(values.offset * width, len(values) * width)
-    return bool(_SNAPPY.compress(sample).size > DENSE * sample.size)
+    return bool(_SNAPPY.compress(sample).size > DENSE * sample.size) if sample.size else False

@@ -78,39 +78,51 @@ def test_fractions_that_cannot_be_compressed_are_not() -> None:
     columns = {
         "random": pa.array([chance.random() for _ in range(5_000)]),
         "few": pa.array([number % 10 / 10 for number in range(5_000)]),
+        "holes": pa.array([chance.random() if number % 2 else None for number in range(5_000)]),
+        "half": pa.array([chance.random() for _ in range(5_000)], pa.float16()),
         "none": pa.array([None] * 4_990 + [0.5] * 10, pa.float64()),
+        "nulls": pa.nulls(5_000, pa.float64()),
         "text": pa.array([f"{number}" for number in range(5_000)]),
+        "list": pa.array([[0.5, 0.5]] * 5_000),
+        "struct": pa.array([{"a": 1, "b": "b"}] * 5_000),
+        "map": pa.array([[("a", 1)]] * 5_000, pa.map_(pa.string(), pa.int64())),
+        "tensor": pa.ExtensionArray.from_storage(
+            pa.fixed_shape_tensor(pa.int8(), [2]), pa.array([[1, 2]] * 5_000, pa.list_(pa.int8(), 2))
+        ),
     }
     table, target = pa.table(columns), io.BytesIO()
     with closing(ParquetSink(DigestWriter(target), table.schema)) as sink:
         # The first rows of a table may come as a slice.
         sink.write(table.slice(4_000).combine_chunks().to_batches()[0])
-        sink.write(table.to_batches()[0])
+        sink.write(table.slice(0, 4_000).to_batches()[0])
 
     file = pq.ParquetFile(io.BytesIO(target.getvalue()))
     group = file.metadata.row_group(0)
-    found = {group.column(at).path_in_schema: group.column(at).compression for at in range(group.num_columns)}
-    assert found == {
-        "random": "UNCOMPRESSED",
-        **dict.fromkeys(("few", "none", "text"), "SNAPPY"),
-    }
-    assert file.read().equals(pa.concat_tables([table.slice(4_000), table]))
+    found = [group.column(at) for at in range(group.num_columns)]
+    dense = {one.path_in_schema for one in found if one.compression == "UNCOMPRESSED"}
+    assert dense == {"random", "holes", "half"}
+    assert {one.compression for one in found if one.path_in_schema not in dense} == {"SNAPPY"}
+    assert file.read().equals(pa.concat_tables([table.slice(4_000), table.slice(0, 4_000)]))
 
 
 def test_an_empty_table_has_a_schema() -> None:
-    target = io.BytesIO()
-    ParquetSink(DigestWriter(target), TABLE.schema).close()
+    schema, target = TABLE.schema.append(pa.field("d", pa.float64())), io.BytesIO()
+    ParquetSink(DigestWriter(target), schema).close()
 
-    assert pq.read_table(io.BytesIO(target.getvalue())).schema.equals(TABLE.schema)
+    assert pq.read_table(io.BytesIO(target.getvalue())).schema.equals(schema)
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("room", [0, 1], ids=["first", "later"])
 @pytest.mark.parametrize("wrong", [LookupError("full"), KeyboardInterrupt()], ids=["error", "interrupt"])
-def test_an_error_of_the_target_is_the_one_that_is_raised(wrong: BaseException) -> None:
+def test_an_error_of_the_target_is_the_one_that_is_raised(wrong: BaseException, room: int) -> None:
     class Full(io.BytesIO):
+        # After an error each write is another one.
+        coming = iter([wrong])
+
         def write(self, data: Any, /) -> int:
-            if self.tell():
-                raise wrong
+            if self.tell() >= room:
+                raise next(self.coming)
             return super().write(data)
 
     [batch] = pa.table({"a": range(parquet.ROW_GROUP // 8)}).to_batches()
