@@ -191,7 +191,9 @@ def _csv(work: _Work) -> Answers:
     width = csv_answers.width(work.store, work.pairs)
     named = work.request.predictions
     if work.joins and not work.filtered:
-        sent = next((rows.width(work.store, pair.source, work.inputs) for pair in work.pairs), 0)
+        widths = (rows.width(work.store, pair.source, work.inputs) for pair in work.pairs)
+        # Blank lines alone tell none.
+        sent = next(filter(None, widths), 0)
         return JoinedCsv(work.inputs, sent, _named(named, None if width is None else width - sent))
     cells = dict.fromkeys(work.request.input_columns or () if work.joins else ())
     return CsvAnswers({**cells, **_named(named, None if width is None else width - len(cells))})
