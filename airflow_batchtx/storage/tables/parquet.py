@@ -101,7 +101,8 @@ class ParquetSink:
         """Write what is held, and the footer; nothing behind an error of `target`, which has been raised."""
         if not self._broken:
             self._flush()
-            self._opened(self._schema.empty_table()).close()
+            # Schema.empty_table() makes pyarrow import pandas, 50 MB of it.
+            self._opened(pa.Table.from_batches([], self._schema)).close()
         elif self._writer is not None:
             # Arrow would raise one of its own in its place, that the file is closed.
             with suppress(pa.ArrowInvalid):

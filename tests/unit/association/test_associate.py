@@ -5,10 +5,13 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -630,3 +633,21 @@ def test_a_record_of_other_cells_is_told_of_by_its_number(compression: str | Non
         run(store, result, input_columns=["id", "x"])
 
     assert raised.value.record == 150_001
+
+
+TABLES = """
+import sys
+from tests.scored import Scored
+
+job = Scored([b"1,x\\n2,y\\n"], [b"0.5,007\\n0.25,1\\n"])
+for format in ("parquet", "csv", "jsonlines"):
+    job.associate(input_columns=["id", "x"], format=format)
+print("pandas" in sys.modules)
+"""
+
+
+def test_tables_are_written_without_pandas() -> None:
+    root = Path(__file__).parents[3]
+    ran = subprocess.run([sys.executable, "-c", TABLES], cwd=root, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "False\n"
