@@ -17,7 +17,6 @@ from airflow_batchtx.spec.result import TransformResult
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import csv_records, csv_text, jsonl_records, parquet
-from airflow_batchtx.storage.tables.streams import spooled
 
 Progress: TypeAlias = Callable[[int, int], None]
 REASON = "_reason"
@@ -101,8 +100,8 @@ def _repeated(value: str | None, count: int) -> Any:
 
 
 def _parquet(store: ObjectStore, uri: S3Uri, kinds: Kinds) -> Iterator[pa.RecordBatch]:
-    with spooled(store, uri) as file:
-        yield from parquet.batches(file, list(kinds))
+    with parquet.opened(store, uri) as table:
+        yield from table.batches(list(kinds))
 
 
 def _csv(store: ObjectStore, uri: S3Uri, kinds: Kinds) -> Iterator[pa.RecordBatch]:

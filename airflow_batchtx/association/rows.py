@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from airflow_batchtx.association import json_columns
 from airflow_batchtx.association.documents import Documents
@@ -21,7 +20,6 @@ from airflow_batchtx.errors import AssociationError, MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import csv_records, parquet
-from airflow_batchtx.storage.tables.streams import spooled
 
 # Rows named at once where nothing was kept.
 BATCH_ROWS = 65_536
@@ -53,9 +51,8 @@ class _Table:
 @lru_cache(maxsize=1)
 def _whole(table: _Table) -> pa.Table:
     """Read a table that many objects share, a row each, for all of them."""
-    with spooled(table.store, table.uri) as file:
-        # Not by `read_table`, whose threads may hold the file longer than the interpreter lives: that aborts it.
-        return pq.ParquetFile(file, pre_buffer=False).read()
+    with parquet.opened(table.store, table.uri) as kept:
+        return kept.whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +75,20 @@ class KeptRows:
         if pair.kept_row is not None:
             yield self._row(store, pair.kept, pair.kept_row)
             return
-        with spooled(store, pair.kept) as file:
-            try:
-                if (count := parquet.row_count(file)) != pair.rows:
-                    detail = f"has {count} rows of kept columns, where {pair.rows} were prepared"
+        try:
+            with parquet.opened(store, pair.kept) as kept:
+                if kept.rows != pair.rows:
+                    detail = f"has {kept.rows} rows of kept columns, where {pair.rows} were prepared"
                     raise AssociationError(str(pair.kept), detail)
-                yield from map(self._held, parquet.batches(file, self.schema.names))
-            except MalformedRecord as error:
-                raise AssociationError(str(pair.kept), f"{error.detail}; prepare the input anew") from error
+                yield from map(self._held, kept.batches(self.schema.names))
+        except MalformedRecord as error:
+            raise AssociationError(str(pair.kept), f"{error.detail}; prepare the input anew") from error
 
     def _row(self, store: ObjectStore, uri: S3Uri, place: int) -> pa.RecordBatch:
         try:
             table = _whole(_Table(uri, self.tables[uri], store))
-        except (OSError, pa.ArrowException) as error:
-            raise AssociationError(str(uri), f"is no Parquet: {error}; prepare the input anew") from error
+        except MalformedRecord as error:
+            raise AssociationError(str(uri), f"{error.detail}; prepare the input anew") from error
         if place >= table.num_rows:
             raise AssociationError(str(uri), f"has {table.num_rows} rows of kept columns, and no row {place}")
         return self._held(table.slice(place, 1).combine_chunks().to_batches()[0].select(self.schema.names))

@@ -12,7 +12,6 @@ from airflow_batchtx.storage.port import ObjectStore, StoredObject
 from airflow_batchtx.storage.tables import csv_records, jsonl_records, parquet
 from airflow_batchtx.storage.tables.chunks import Chunk
 from airflow_batchtx.storage.tables.csv_dialect import COMMAS, Dialect
-from airflow_batchtx.storage.tables.streams import spooled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +89,9 @@ def _parquet_schema(store: ObjectStore, stored: Stored) -> pa.Schema:
 
 
 def _parquet(store: ObjectStore, stored: Stored, wanted: pa.Schema, _: int | None) -> Iterator[Chunk]:
-    with spooled(store, stored.object.uri) as file:
-        total, seen = parquet.row_count(file), 0
-        for batch in parquet.batches(file, wanted.names):
+    with parquet.opened(store, stored.object.uri) as table:
+        total, seen = table.rows, 0
+        for batch in table.batches(wanted.names):
             numbers = range(seen + 1, seen + batch.num_rows + 1)
             seen += batch.num_rows
             yield Chunk(batch, numbers, stored.object.size * seen // total)

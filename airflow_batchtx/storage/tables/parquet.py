@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_batchtx.errors import MalformedRecord
+from airflow_batchtx.spec.uri import S3Uri
+from airflow_batchtx.storage.failures import storage_error
 from airflow_batchtx.storage.port import ObjectStore, StoredObject
-from airflow_batchtx.storage.tables.streams import DigestWriter, RangedFile
+from airflow_batchtx.storage.tables.streams import DigestWriter, RangedFile, spooled
 
 # Bytes of columns in one record batch, about.
 BATCH = 2 * 1024 * 1024
@@ -19,6 +21,8 @@ BATCH_ROWS = 65_536
 # Bytes read ahead, for all columns together, and for one at least and at most.
 READ_AHEAD = 16 * 1024 * 1024
 COLUMN_READ_AHEAD = (16 * 1024, 256 * 1024)
+# Bytes of an object that are there as soon as a request for its footer alone would be answered.
+SHORT = 8 * 1024 * 1024
 # Bytes of columns, as they are in memory, that make a row group.
 ROW_GROUP = 8 * 1024 * 1024
 # First values of a column that are compressed to see what that is worth, and the part of them that is left if nothing.
@@ -28,37 +32,65 @@ _SNAPPY: Any = pa.Codec("snappy")
 
 def schema_of(store: ObjectStore, found: StoredObject) -> pa.Schema:
     """Read the schema of an object from its footer alone; MalformedRecord if it is no Parquet."""
-    file: Any = RangedFile(store, found)
+    file: Any = RangedFile(store, found.uri, found.size)
     with _typed_errors("is no Parquet"):
         return pq.read_schema(file)
 
 
-def row_count(file: BinaryIO) -> int:
-    """Count the rows of a file by its footer; MalformedRecord if it is no Parquet."""
-    with _typed_errors("is no Parquet"):
-        return pq.ParquetFile(file).metadata.num_rows
+class ParquetTable:
+    """An open object. MalformedRecord says that it is no Parquet."""
+
+    def __init__(self, file: Any, footer: Any) -> None:
+        self._file = file
+        with _typed_errors("is no Parquet"):
+            self.metadata = pq.read_metadata(footer)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.metadata.num_rows
+
+    def whole(self) -> pa.Table:
+        """Read everything; MalformedRecord says that the object is damaged."""
+        with _typed_errors("is damaged"):
+            # Not by `read_table`, whose threads may hold the file longer than the interpreter lives: that aborts it.
+            return pq.ParquetFile(self._file, metadata=self.metadata, pre_buffer=False).read()
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the columns in the order asked for, batch by batch, the same batches for the same object.
+
+        MalformedRecord says that the object is damaged, and behind which row.
+        """
+        # Without a buffer size a whole row group's columns would be held in memory.
+        least, most = COLUMN_READ_AHEAD
+        read_ahead = max(least, min(most, READ_AHEAD // max(len(columns), 1)))
+        with _typed_errors("is damaged"):
+            source = pq.ParquetFile(self._file, metadata=self.metadata, buffer_size=read_ahead, pre_buffer=False)
+            rows = _batch_rows(self.metadata, frozenset(columns))
+            found = source.iter_batches(batch_size=rows, columns=list(columns))
+        seen = 0
+        while True:
+            with _typed_errors(f"is damaged behind row {seen}"):
+                batch = next(found, None)
+            if batch is None:
+                return
+            seen += batch.num_rows
+            yield batch.select(list(columns))
 
 
-def batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the columns in the order asked for, batch by batch, the same batches for the same object.
+@contextmanager
+def opened(store: ObjectStore, uri: S3Uri) -> Iterator[ParquetTable]:
+    """Open an object, whose rows are read while it is still on its way.
 
-    MalformedRecord says that the file is damaged, and behind which row.
+    ObjectChanged says that it was written anew meanwhile; MalformedRecord that it is no Parquet.
     """
-    # Without a buffer size a whole row group's columns would be held in memory.
-    least, most = COLUMN_READ_AHEAD
-    read_ahead = max(least, min(most, READ_AHEAD // max(len(columns), 1)))
-    with _typed_errors("is no Parquet"):
-        source = pq.ParquetFile(file, buffer_size=read_ahead, pre_buffer=False)
-        rows = _batch_rows(source.metadata, frozenset(columns))
-        found = source.iter_batches(batch_size=rows, columns=list(columns))
-    seen = 0
-    while True:
-        with _typed_errors(f"is damaged behind row {seen}"):
-            batch = next(found, None)
-        if batch is None:
-            return
-        seen += batch.num_rows
-        yield batch.select(list(columns))
+    with spooled(store, uri) as file:
+        # The footer is what comes last and is read first.
+        is_long = file.size > SHORT
+        table = ParquetTable(file, RangedFile(store, uri, file.size) if is_long else file)
+        yield table
+        if is_long and not ParquetTable(file, file).metadata.equals(table.metadata):
+            raise storage_error(uri, "PreconditionFailed", "the object changed while it was read")
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import pytest
 from airflow_batchtx.errors import MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.tables import parquet
-from airflow_batchtx.storage.tables.parquet import ParquetSink, batches, row_count, schema_of
-from airflow_batchtx.storage.tables.streams import DigestWriter, spooled
+from airflow_batchtx.storage.tables.parquet import ParquetSink, opened, schema_of
+from airflow_batchtx.storage.tables.streams import DigestWriter
 from tests.fakes import InMemoryStore
 from tests.tables import corrupt_parquet
 
@@ -46,17 +46,17 @@ def test_what_is_no_parquet_is_refused(content: bytes) -> None:
 def test_columns_come_in_the_order_asked_for() -> None:
     store = InMemoryStore({str(URI): body(TABLE, row_group_size=300)})
 
-    with spooled(store, URI) as file:
-        assert row_count(file) == 1_000
-        assert pa.Table.from_batches(list(batches(file, ["b", "a"]))).equals(TABLE.select(["b", "a"]))
+    with opened(store, URI) as table:
+        assert table.rows == 1_000
+        assert pa.Table.from_batches(list(table.batches(["b", "a"]))).equals(TABLE.select(["b", "a"]))
 
 
 def test_a_batch_of_wide_rows_has_few_of_them() -> None:
     wide = pa.table({"a": [f"{number}" * 100_000 for number in range(100, 140)]})
     store = InMemoryStore({str(URI): body(wide, use_dictionary=False, compression="none")})
 
-    with spooled(store, URI) as file:
-        found = list(batches(file, ["a"]))
+    with opened(store, URI) as table:
+        found = list(table.batches(["a"]))
 
     assert max(batch.nbytes for batch in found) <= 2 * parquet.BATCH
 
@@ -134,5 +134,5 @@ def test_a_page_that_does_not_decompress_is_told_of() -> None:
     table = pa.table({"a": [f"{number}" * 9 for number in range(999)]})
     store = InMemoryStore({str(URI): corrupt_parquet(table)})
 
-    with spooled(store, URI) as file, pytest.raises(MalformedRecord, match="damaged behind row 0"):
-        list(batches(file, ["a"]))
+    with pytest.raises(MalformedRecord, match="damaged behind row 0"), opened(store, URI) as found:
+        list(found.batches(["a"]))
