@@ -25,6 +25,8 @@ COLUMN_READ_AHEAD = (16 * 1024, 256 * 1024)
 SHORT = 8 * 1024 * 1024
 # Bytes of columns, as they are in memory, that make a row group.
 ROW_GROUP = 8 * 1024 * 1024
+# Bytes of first rows from which on a look at them takes less time than it may save.
+LOOK = 256 * 1024
 # First values of a column that are compressed to see what that is worth, and the part of them that is left if nothing.
 SAMPLE_ROWS, DENSE = 32_768, 0.9
 _SNAPPY: Any = pa.Codec("snappy")
@@ -158,8 +160,9 @@ class ParquetSink:
 
 
 def _compression(first: pa.Table) -> Any:
-    """Choose each column's compression by its first values."""
-    dense = [name for name, column in zip(first.schema.names, first.columns, strict=True) if _is_dense(column)]
+    """Choose each column's compression by its first values, if there are enough of them."""
+    columns = zip(first.schema.names, first.columns, strict=True) if first.nbytes >= LOOK else ()
+    dense = [name for name, column in columns if _is_dense(column)]
     return {**dict.fromkeys(_paths(first.schema), "snappy"), **dict.fromkeys(dense, "none")} if dense else "snappy"
 
 

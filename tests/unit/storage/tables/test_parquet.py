@@ -105,6 +105,15 @@ def test_fractions_that_cannot_be_compressed_are_not() -> None:
     assert file.read().equals(pa.concat_tables([table.slice(4_000), table.slice(0, 4_000)]))
 
 
+def test_of_a_short_table_everything_is_compressed() -> None:
+    chance, target = random.Random(1), io.BytesIO()
+    [batch] = pa.table({"a": [chance.random() for _ in range(5_000)]}).to_batches()
+    with closing(ParquetSink(DigestWriter(target), batch.schema)) as sink:
+        sink.write(batch)
+
+    assert pq.ParquetFile(io.BytesIO(target.getvalue())).metadata.row_group(0).column(0).compression == "SNAPPY"
+
+
 def test_an_empty_table_has_a_schema() -> None:
     schema, target = TABLE.schema.append(pa.field("d", pa.float64())), io.BytesIO()
     ParquetSink(DigestWriter(target), schema).close()
