@@ -15,6 +15,7 @@ from airflow_batchtx.errors import TooManyDeadLetters
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.controlled import configured_control
 from airflow_batchtx.hooks.metrics import publish_metrics
+from airflow_batchtx.hooks.removed import forget_removed
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.storage import StorageHook
 from airflow_batchtx.preparation import request as preparation
@@ -76,8 +77,8 @@ class PrepareInputOperator(DataOperator):
     """Write headerless shards with the columns that a model needs, and keep the others aside.
 
     Returns what a TransformJob takes as its `input`. Every option may be a template or another task's output; what is
-    known when the DAG is parsed is checked then. Of a mapped task the job takes what all instances return:
-    `TransformJob(input=prepare.output)`.
+    known when the DAG is parsed is checked then. Of a mapped task the job takes what all instances return, but not what
+    those returned that a later expansion has removed: `TransformJob(input=prepare.output)`.
 
     :param source: S3 folders (with a slash at the end) and objects, CSV, Parquet or JSON Lines, one or a list.
     :param sql: a query whose rows are prepared instead, or the name of a `.sql` file beside the DAG. Order its rows, if
@@ -201,6 +202,8 @@ class PrepareInputOperator(DataOperator):
         from airflow_batchtx.preparation.prepare import prepare
 
         request = preparation.PrepareRequest.read(self._kept(preparation.OPTIONS, context))
+        if (ti := context.get("ti")) is not None:
+            forget_removed(ti)
         if request.sql is None or request.sql_conn_id is None:
             return prepare(self.store, request).to_dict()
         with query_over(request.sql_conn_id, request.sql) as query:

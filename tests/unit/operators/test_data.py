@@ -13,6 +13,7 @@ from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInput
 from airflow_batchtx.preparation.request import OPTIONS, PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fake_airflow import FakeTaskInstance
+from tests.fake_supervisor import supervised
 from tests.fakes import InMemoryStore
 
 
@@ -105,7 +106,8 @@ def test_an_instance_whose_output_is_mapped_writes_just_there(dag: DAG) -> None:
     task.store = InMemoryStore({"s3://lake/2/a.csv": b"x\n1\n"}, buckets=["b"])
     ti: Any = FakeTaskInstance(map_index=1)
 
-    assert task.execute({"ti": ti})["manifest"] == "s3://b/2/manifest.json"
+    with supervised():
+        assert task.execute({"ti": ti})["manifest"] == "s3://b/2/manifest.json"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,8 @@ def test_each_instance_of_a_mapped_task_writes_to_a_place_of_its_own(
     task.store = InMemoryStore({"s3://lake/a.csv": b"x\n1\n"}, buckets=["b"])
     ti: Any = FakeTaskInstance(map_index=index)
 
-    prepared = task.execute({"ti": ti})
+    with supervised():
+        prepared = task.execute({"ti": ti})
 
     assert prepared["manifest"] == f"{written}manifest.json"
 
