@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -21,11 +20,8 @@ from airflow_batchtx.spec.limits import MAX_PAYLOAD_IN_MB, MAX_PAYLOAD_PRODUCT_M
 from airflow_batchtx.spec.media import media_type
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.prepared import settled
-from airflow_batchtx.spec.templates import is_open
 from airflow_batchtx.spec.uri import S3Uri
 
-# The API reference has one of these as its example: $[0,5:]. aws/sagemaker-python-sdk#1112 saw others refused.
-_MIXED = re.compile(r"\[[^\]:]*(,[^\]:]*:|:[^\]:]*,)[^\]:]*\]")
 # Amazon S3 User Guide, Creating object key names: "at most 1,024 bytes" of UTF-8.
 LONGEST_KEY = 1024
 
@@ -196,14 +192,6 @@ def _enough(size: int) -> str:
 # ------------------------------------------------------------------------------------------------- what is in it
 
 
-def _mixed_ranges(_: Facts, values: Values) -> Iterator[Problem]:
-    for name in ("input_filter", "output_filter"):
-        path = values.get(name)
-        if isinstance(path, str) and not is_open(path) and _MIXED.search(path):
-            rule = "mixes a range with indexes: SageMaker is known to refuse such filters, when the job runs"
-            yield Problem(_label(name), path, rule, "List the indexes, or use one range, such as $[1:5].")
-
-
 def _header(facts: Facts, values: Values) -> Iterator[Problem]:
     if media_type(str(values.get("content_type"))) != "text/csv":
         return
@@ -223,6 +211,5 @@ DOUBTS: Sequence[Rule] = (
     _idle_instances,
     _too_large_by_default,
     _long_lines,
-    _mixed_ranges,
     _header,
 )

@@ -254,18 +254,6 @@ DOUBTS: list[tuple[Facts, Problem]] = [
             "The model would take it for a record: take it out, or let a PrepareInputOperator do so.",
         ),
     ),
-    *(
-        (
-            facts(output_filter=path, content_type="application/json"),
-            Problem(
-                BY_NAME["output_filter"].label,
-                path,
-                "mixes a range with indexes: SageMaker is known to refuse such filters, when the job runs",
-                "List the indexes, or use one range, such as $[1:5].",
-            ),
-        )
-        for path in ("$[0,5:]", "$[1:3, 7]")
-    ),
 ]
 
 
