@@ -69,6 +69,14 @@ def test_a_column_of_codes_is_read_as_text_from_there_on() -> None:
     ]
 
 
+def test_behind_what_is_no_number_everything_is_text() -> None:
+    parser = Parser(("a", "b"), COMMAS, "ab")
+
+    assert [
+        {str(field.type) for field in parser(block).schema} for block in (b"0.5,0.5\n", b"0.5,x\n", b"0.5,0.5\n")
+    ] == [{"double"}, {"string"}, {"string"}]
+
+
 def test_lines_far_down_are_found() -> None:
     body = b"".join(
         b"%d.5;%s\n" % (row, b"01" if row == 4321 else b"1" if row % 700 == 0 else b"0.5") for row in range(5000)
