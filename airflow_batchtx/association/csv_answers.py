@@ -1,4 +1,4 @@
-"""Answers in CSV without a header, as text."""
+"""Answers in CSV without a header."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class CsvAnswers:
     numbers: frozenset[str] = frozenset()
 
     def batches(self, store: ObjectStore, pair: Pair) -> Iterator[pa.RecordBatch]:
-        """Yield the answers of a pair as text; AssociationError names one that cannot be read."""
+        """Yield the answers of a pair; AssociationError names one that cannot be read."""
         yield from records(store, pair, tuple(self.columns), self.numbers)
 
 
 def records(
     store: ObjectStore, pair: Pair, names: Sequence[str], numbers: Collection[str] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the records of an output object as text; AssociationError names one that cannot be read."""
+    """Yield an output object's records, as text but for `numbers`; AssociationError names one that cannot be read."""
     if not pair.answers.size:
         return
     with store.reader(pair.answers.uri) as source:

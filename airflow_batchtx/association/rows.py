@@ -163,7 +163,7 @@ Rows = KeptRows | NumberedRows | CsvRows | JsonRows
 def cells(
     store: ObjectStore, uri: S3Uri, inputs: Inputs, names: Sequence[str], numbers: Collection[str] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the cells of an input object as text; AssociationError for one that has others."""
+    """Yield the cells of an input object, as text but for `numbers`; AssociationError for one that has others."""
     with inputs.opened(store, uri) as source:
         plain: Any = source
         try:

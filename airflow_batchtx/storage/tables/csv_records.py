@@ -1,4 +1,4 @@
-"""CSV objects as record batches whose every cell is the text that was written.
+"""CSV objects as record batches whose every cell is the text that was written, or a number that tells as much.
 
 RFC 4180, with a comma or another delimiter: cells may be quoted, a quoted cell may hold delimiters, doubled quotes and
 line breaks; lines end in LF, CR or both; a byte order mark is skipped. A line with nothing on it is no record.

@@ -27,7 +27,7 @@ SHORT = 8 * 1024 * 1024
 ROW_GROUP = 8 * 1024 * 1024
 # Bytes of first rows from which on a look at them takes less time than it may save.
 LOOK = 256 * 1024
-# First values of a column that are compressed to see what that is worth, and the part of them that is left if nothing.
+# First values of a column that are compressed to see what that is worth, and how much of them is left if it is nothing.
 SAMPLE_ROWS, DENSE = 32_768, 0.9
 _SNAPPY: Any = pa.Codec("snappy")
 
