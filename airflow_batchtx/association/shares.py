@@ -36,13 +36,19 @@ class Shared:
         self.place.announce(store)
 
     def begin(self, store: ObjectStore) -> None:
-        """Take this share out of the table. Of one that is closed the other shares are said to be whole again."""
+        """Take this share out of the table. Of one that is closed the other shares are said to be whole again.
+
+        That is so for other work too, which may come back: kept columns that are just being prepared anew, for one.
+        Where parts were dealt to another number of shares nobody's are whole any more.
+        """
         request = self.place.request
-        for share, table in self._closed(store):
+        shares = {share: share_uri(request, share) for share in self.share.all()}
+        for share, table in self._parted(_read(store, request.manifest)):
             if share != self.share:
                 with suppress(ObjectChanged):
-                    store.put(share_uri(request, share), table.to_json(), content_type=JSON, if_absent=True)
-        store.delete([share_uri(request, self.share)])
+                    store.put(shares[share], table.to_json(), content_type=JSON, if_absent=True)
+        others = [found.uri for found in store.objects(request.shares) if found.uri not in shares.values()]
+        store.delete([shares[self.share], *others])
         self.place.open(store)
 
     def publish(self, store: ObjectStore, table: AssociatedManifest) -> None:
@@ -53,7 +59,7 @@ class Shared:
         told = list(self._told(store))
         if len(told) == self.share.of:
             self._close(store, merged(told))
-        elif self._closed(store):
+        elif self._is_closed(store):
             store.delete([own])
 
     def give_up(self, store: ObjectStore, error: BaseException) -> None:
@@ -61,7 +67,7 @@ class Shared:
 
         So it is if it is only the dead letters of all shares that are too many.
         """
-        if isinstance(error, TooManyDeadLetters) or self._closed(store):
+        if isinstance(error, TooManyDeadLetters) or self._is_closed(store):
             return
         self.place.open(store)
         store.delete([share_uri(self.place.request, self.share)])
@@ -84,20 +90,24 @@ class Shared:
     def _told(self, store: ObjectStore) -> Iterable[AssociatedManifest]:
         """Yield the shares that are whole."""
         for share in self.share.all():
-            if (table := self._read(store, share_uri(self.place.request, share))) is not None:
+            table = _read(store, share_uri(self.place.request, share))
+            if table is not None and table.work == self.work:
                 yield table
 
-    def _closed(self, store: ObjectStore) -> Sequence[tuple[Share, AssociatedManifest]]:
-        """Give the shares of the table if it is closed, and the same work."""
-        table = self._read(store, self.place.request.manifest)
+    def _is_closed(self, store: ObjectStore) -> bool:
+        """Tell whether the table is closed, and the same work."""
+        table = _read(store, self.place.request.manifest)
+        return table is not None and table.work == self.work
+
+    def _parted(self, table: AssociatedManifest | None) -> Sequence[tuple[Share, AssociatedManifest]]:
         return [] if table is None else [(share, part_of(table, share)) for share in self.share.all()]
 
-    def _read(self, store: ObjectStore, uri: S3Uri) -> AssociatedManifest | None:
-        try:
-            table = AssociatedManifest.read(store.get(uri))
-        except (ObjectNotFound, MalformedRecord):
-            return None
-        return table if table.work == self.work else None
+
+def _read(store: ObjectStore, uri: S3Uri) -> AssociatedManifest | None:
+    try:
+        return AssociatedManifest.read(store.get(uri))
+    except (ObjectNotFound, MalformedRecord):
+        return None
 
 
 def share_uri(request: AssociateRequest, share: Share) -> S3Uri:

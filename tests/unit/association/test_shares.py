@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from airflow_batchtx.errors import InvalidInput, RowCountMismatch, StorageError, TooManyDeadLetters
+from airflow_batchtx.errors import AssociationError, InvalidInput, RowCountMismatch, StorageError, TooManyDeadLetters
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fakes import InMemoryStore
 from tests.scored import Scored, parquet_of
@@ -109,6 +109,40 @@ def test_shares_of_rows_that_were_kept_anew_do_not_count() -> None:
 
     job.associate(predictions=SCORE, share="2/2")
     assert {row["id"].partition(" ")[0] for row in job.rows()} == {"new"}
+
+
+def test_a_share_that_met_other_rows_for_a_while_closes_the_table_once_they_are_back() -> None:
+    job = scored()
+    for number in (1, 2):
+        job.associate(predictions=SCORE, share=f"{number}/2")
+    beside = S3Uri("b", "in/kept/part-00002.parquet")
+    kept = job.store.get(beside)
+    job.store.put(beside, parquet_of(pa.table({"id": ["one row"]})))
+    with pytest.raises(AssociationError):
+        job.associate(predictions=SCORE, share="1/2")
+    assert "_SUCCESS" not in job.bodies()
+    job.store.put(beside, kept)
+
+    job.associate(predictions=SCORE, share="1/2")
+
+    assert job.bodies() == whole()
+
+
+def test_shares_do_not_count_once_their_parts_were_dealt_anew() -> None:
+    job = scored()
+    for number in (1, 2):
+        job.associate(predictions=SCORE, share=f"{number}/3")
+    answers = job.store.get(job.target(0))
+    job.store.put(job.target(0), b"7\n")
+    job.associate(predictions=SCORE, share="1/2")
+    job.store.put(job.target(0), answers)
+
+    job.associate(predictions=SCORE, share="3/3")
+    assert "_SUCCESS" not in job.bodies()
+
+    for number in (1, 2):
+        job.associate(predictions=SCORE, share=f"{number}/3")
+    assert job.bodies() == whole()
 
 
 def test_stale_parts_of_a_larger_run_go_with_the_last_share() -> None:
