@@ -16,6 +16,7 @@ from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.controlled import configured_control
 from airflow_batchtx.hooks.metrics import publish_metrics
 from airflow_batchtx.hooks.removed import forget_removed
+from airflow_batchtx.hooks.retrying import RETRY_POLICY
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.storage import StorageHook
 from airflow_batchtx.preparation import request as preparation
@@ -24,7 +25,7 @@ from airflow_batchtx.spec.prices import PriceTable
 from airflow_batchtx.spec.share import Share
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
@@ -49,8 +50,13 @@ class DataOperator(ConnectedOperator):
     """A task over tables in S3, whose options are all templates.
 
     Each instance of a mapped task writes below `map-00000/` and so on, unless its output is its own: mapped as well, or
-    a template of `ti.map_index`.
+    a template of `ti.map_index`. Its `retry_policy` is by default that of transform tasks: InvalidInput is not tried
+    again.
     """
+
+    # Named here, so that `default_args` and mapped tasks find it.
+    def __init__(self, *, retry_policy: RetryPolicy | None = RETRY_POLICY, **kwargs: Any) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
 
     def _keep(self, options: Mapping[str, Any]) -> None:
         for name, value in options.items():

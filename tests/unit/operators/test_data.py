@@ -6,9 +6,10 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, ExceptionRetryPolicy
 
 from airflow_batchtx.errors import InvalidInput
+from airflow_batchtx.hooks.retrying import RETRY_POLICY
 from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator, _kept_as
 from airflow_batchtx.preparation.request import OPTIONS, PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
@@ -177,3 +178,23 @@ def test_what_one_task_returns_the_next_one_takes() -> None:
         "share": None,
         "tables": 1,
     }
+
+
+OWN = ExceptionRetryPolicy(rules=[])
+TASKS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
+    (PrepareInputOperator, {"output": "s3://b/in/"}, {"source": "s3://lake/"}),
+    (AssociateOutputOperator, {"job_name": "j", "output": "s3://b/", "predictions": {"p": "int64"}}, {"share": "1/2"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "alike", "own"), TASKS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("options", "policy"), [({}, RETRY_POLICY), ({"retry_policy": OWN}, OWN)])
+def test_what_is_hopeless_is_not_tried_again(
+    kind: Any, alike: dict[str, Any], own: dict[str, Any], options: dict[str, Any], policy: object
+) -> None:
+    with DAG("d", schedule=None, default_args=options):
+        single = kind(task_id="single", **alike, **own)
+        mapped = kind.partial(task_id="mapped", **alike).expand(**{name: [value] for name, value in own.items()})
+
+    assert single.retry_policy is policy
+    assert mapped.unmap(own).retry_policy is policy
