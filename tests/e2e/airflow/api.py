@@ -110,9 +110,15 @@ class AirflowApi:
         said = self.get(f"{run.path}/taskInstances", limit=1000)["task_instances"]
         return sorted((Task.read(one) for one in said if one["task_id"] == task_id), key=lambda task: task.map_index)
 
-    def clear(self, run: Run, task_ids: Sequence[str]) -> None:
-        """Clear tasks, whatever they do, and let the run go on."""
-        body = {"dry_run": False, "dag_run_id": run.run_id, "task_ids": list(task_ids), "only_failed": False}
+    def clear(self, run: Run, tasks: Sequence[str | tuple[str, int]], *, downstream: bool = False) -> None:
+        """Clear tasks, or instances of mapped ones, whatever they do, and let the run go on."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run.run_id,
+            "task_ids": list(tasks),
+            "only_failed": False,
+            "include_downstream": downstream,
+        }
         self.post(f"/dags/{run.dag_id}/clearTaskInstances", body)
 
     def mark_failed(self, run: Run, task_id: str, map_index: int = -1) -> None:
