@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from airflow_batchtx.storage.tables.csv_dialect import Dialect
 _ENDS = b"\r\n"
 # Whole numbers of a column in one block that are looked at one by one.
 _FEW = 32
+# The power of two of the lines that are gone down at once, at most.
+_LONGEST = 10
 # What is lost of a whole number as a double: the zeros of a code, and digits of 16 or more.
 _LOST = re.compile(rb"0[0-9]+|\s*[-+]?[0-9]{16,}\s*")
 
@@ -125,9 +128,10 @@ def _lines(data: bytes, rows: Iterable[int]) -> Mapping[int, bytes]:
 
 
 def _below(data: bytes, place: int, lines: int) -> int:
-    """Go down so many lines, in steps of powers of two."""
-    for power in range(lines.bit_length()):
-        if lines >> power & 1 and (step := _steps(power).match(data, place)):
+    """Go down so many lines, in steps of powers of two; a step remembers each of its lines, so none is long."""
+    powers = [*repeat(_LONGEST, lines >> _LONGEST), *(power for power in range(_LONGEST) if lines >> power & 1)]
+    for power in powers:
+        if step := _steps(power).match(data, place):
             place = step.end()
     return place
 
