@@ -16,6 +16,8 @@ from airflow_batchtx.association.writing import DEAD_LETTER
 from airflow_batchtx.errors import Problem, TooManyDeadLetters
 from airflow_batchtx.spec.associated import AssociatedManifest, Part
 from airflow_batchtx.storage.port import ObjectStore
+from airflow_batchtx.storage.tables.integers import integers
+from airflow_batchtx.storage.tables.texts import repeated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,11 +48,11 @@ def refuse_too_many(request: AssociateRequest, table: AssociatedManifest) -> Non
 
 def unanswered(store: ObjectStore, pair: Pair, reading: Reading) -> Iterator[pa.RecordBatch]:
     """Yield all rows of a pair that has no output, as `DeadLetters` takes them."""
-    first = 1
+    first, reason = 1, pair.unanswered or ""
     for rows in reading.rows.batches(store, pair):
         read = [rows.column(name).cast(pa.string()) for name in reading.rows.columns]
-        numbers: Any = pa.array(range(first, first + rows.num_rows), pa.int64())
-        told = [numbers, pa.repeat(pair.unanswered, rows.num_rows), pa.nulls(rows.num_rows, pa.string())]
+        numbers = integers(range(first, first + rows.num_rows))
+        told = [numbers, repeated(reason, rows.num_rows), pa.nulls(rows.num_rows, pa.string())]
         columns = [*rows.select(reading.known.names).columns, *read, *told]
         yield pa.RecordBatch.from_arrays(columns, names=list(map(str, range(len(columns)))))
         first += rows.num_rows
@@ -90,6 +92,6 @@ class DeadLetters:
         *known, number, reason, answer = rows.columns
         # Of a row without any answer not even the cells of its input were read.
         known += [pa.nulls(rows.num_rows, field.type) for field in [*self._known][len(known) :]]
-        source: Any = pa.repeat(str(self._layout.pair.source), rows.num_rows)
+        source = repeated(str(self._layout.pair.source), rows.num_rows)
         columns = [*known, source, number, reason, answer]
         self._part.write(pa.RecordBatch.from_arrays(columns, schema=schema))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from airflow_batchtx.association.reading import Joined
 from airflow_batchtx.association.request import TYPES, AssociateRequest
 from airflow_batchtx.errors import AssociationError, TypeTooNarrow
 from airflow_batchtx.storage.tables import jsonl_text
+from airflow_batchtx.storage.tables.integers import integers
 from airflow_batchtx.storage.tables.texts import column_of
 
 # What a member holds that says of no record that it was refused; so does a null.
@@ -119,7 +119,7 @@ def _dead(joined: Joined, reasons: Mapping[int, str], numbers: Sequence[int], co
     known, answers = _taken(joined.known, places), _taken(joined.answers, places)
     beside = [answers.column(name).cast(pa.string()) for name in columns.beside]
     told = [
-        _integers(numbers[place] for place in places),
+        integers(numbers[place] for place in places),
         column_of([reasons[place] for place in places]),
         _written(answers.select([name for name in answers.schema.names if name not in columns.beside])),
     ]
@@ -136,10 +136,4 @@ def _written(answers: pa.RecordBatch) -> Any:
 
 
 def _taken(rows: pa.RecordBatch, places: Iterable[int]) -> pa.RecordBatch:
-    return rows.take(_integers(places))
-
-
-def _integers(numbers: Iterable[int]) -> Any:
-    # A list that becomes a column by itself makes pyarrow import pandas.
-    packed = array("q", numbers)
-    return pa.Array.from_buffers(pa.int64(), len(packed), [None, pa.py_buffer(packed)])
+    return rows.take(integers(places))

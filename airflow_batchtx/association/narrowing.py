@@ -10,8 +10,7 @@ kinds meet in one column it is string, or binary with bytes.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from airflow_batchtx.association.request import JSON, TYPES
 from airflow_batchtx.storage.tables.arrow_types import type_named
 from airflow_batchtx.storage.tables.csv_text import blanks_as_nulls
+from airflow_batchtx.storage.tables.integers import integers
 from airflow_batchtx.storage.tables.texts import marks_in
 
 _CODE = r"^0[0-9]+$"
@@ -116,15 +116,11 @@ def _count(truths: Any) -> int:
     return int(pc.sum(truths).as_py() or 0)
 
 
-def _numbers(values: Sequence[int]) -> Any:
-    # A list that becomes a column by itself makes pyarrow import pandas, 50 MB of it.
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
-
-
 _TENS = [10**digits for digits in range(1, 19)]
-_POWERS = tuple(zip(_TENS, _numbers(_TENS), strict=True))
-_NEGATIVE_POWERS = tuple((-ten, power) for ten, power in zip(_TENS, _numbers([-ten for ten in _TENS]), strict=True))
-_ZERO = _numbers([0])[0]
+_POWERS = tuple(zip(_TENS, integers(_TENS), strict=True))
+_NEGATIVE_POWERS = tuple((-ten, power) for ten, power in zip(_TENS, integers([-ten for ten in _TENS]), strict=True))
+_ZERO = integers([0])[0]
+_LARGE = integers([2**53])[0].cast(pa.float64())
 
 
 def _doubles(column: Any) -> Any:
@@ -144,7 +140,7 @@ def _are_no_numbers(texts: Any, numbers: Any) -> bool:
     bounds: Any = pc.min_max(numbers).as_py()
     if bounds["min"] is None or max(-bounds["min"], bounds["max"]) < _EXACT:
         return False
-    large = pc.greater_equal(pc.abs(numbers), pa.scalar(_EXACT))
+    large = pc.greater_equal(pc.abs(numbers), _LARGE)
     return bool(pc.any(pc.match_substring_regex(texts.filter(large), _DIGITS)).as_py())
 
 

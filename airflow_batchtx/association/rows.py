@@ -20,6 +20,8 @@ from airflow_batchtx.errors import AssociationError, MalformedRecord
 from airflow_batchtx.spec.uri import S3Uri
 from airflow_batchtx.storage.port import ObjectStore
 from airflow_batchtx.storage.tables import csv_records, parquet
+from airflow_batchtx.storage.tables.integers import integers
+from airflow_batchtx.storage.tables.texts import repeated
 
 # Rows named at once where nothing was kept.
 BATCH_ROWS = 65_536
@@ -109,8 +111,8 @@ class NumberedRows:
         """Yield an input object and the place in it, from 1, of each of its records."""
         rows = self.inputs.count(store, pair)
         for start in range(1, rows + 1, BATCH_ROWS):
-            numbers: Any = pa.array(range(start, min(start + BATCH_ROWS, rows + 1)), pa.int64())
-            columns = [pa.repeat(str(pair.source), len(numbers)), numbers]
+            numbers = integers(range(start, min(start + BATCH_ROWS, rows + 1)))
+            columns = [repeated(str(pair.source), len(numbers)), numbers]
             yield pa.RecordBatch.from_arrays(columns, schema=UNPREPARED).select(self.schema.names)
 
 

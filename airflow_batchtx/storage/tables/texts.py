@@ -25,6 +25,11 @@ def column_of(texts: Sequence[str]) -> Any:
     return pa.StringArray.from_buffers(len(bodies), pa.py_buffer(offsets), pa.py_buffer(b"".join(bodies)))
 
 
+def repeated(text: str, count: int) -> Any:
+    """Make a column of a text as often as asked."""
+    return pa.repeat(column_of((text,))[0], count)
+
+
 @cache
 def constant(text: str) -> Any:
     """Give a text as Arrow's scalar."""

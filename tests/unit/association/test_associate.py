@@ -639,9 +639,13 @@ TABLES = """
 import sys
 from tests.scored import Scored
 
-job = Scored([b"1,x\\n2,y\\n"], [b"0.5,007\\n0.25,1\\n"])
+job = Scored([b"1,x\\n2,y\\n"], [b"0.5,007\\n9e15,1\\n"])
 for format in ("parquet", "csv", "jsonlines"):
     job.associate(input_columns=["id", "x"], format=format)
+    job.associate(format=format)
+job.associate(predictions={"a": "double", "b": "float"}, max_dead=1)
+job = Scored([b"1\\n2\\n"], [b"0.5\\nx\\n"])
+job.associate(predictions={"a": "double"}, max_dead=1)
 print("pandas" in sys.modules)
 """
 
