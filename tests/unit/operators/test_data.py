@@ -6,11 +6,10 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, ExceptionRetryPolicy
+from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction
 
-from airflow_batchtx.errors import InvalidInput
-from airflow_batchtx.hooks.retrying import RETRY_POLICY
-from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator, _kept_as
+from airflow_batchtx.errors import InvalidData, InvalidInput, StaleOutput
+from airflow_batchtx.operators.data import RETRY_POLICY, AssociateOutputOperator, PrepareInputOperator, _kept_as
 from airflow_batchtx.preparation.request import OPTIONS, PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fake_airflow import FakeTaskInstance
@@ -198,3 +197,21 @@ def test_what_is_hopeless_is_not_tried_again(
 
     assert single.retry_policy is policy
     assert mapped.unmap(own).retry_policy is policy
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (InvalidInput("associate", ()), RetryAction.FAIL),
+        (InvalidData("prepare", ()), RetryAction.DEFAULT),
+        (StaleOutput("s3://b/out/", "has changed"), RetryAction.DEFAULT),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("stored", [False, True], ids=["made", "stored"])
+def test_data_may_have_come_by_the_next_try_but_not_other_options(
+    error: Exception, action: RetryAction, stored: bool
+) -> None:
+    policy = ExceptionRetryPolicy.deserialize(RETRY_POLICY.serialize()) if stored else RETRY_POLICY
+
+    assert policy.evaluate(error, try_number=1, max_tries=3).action is action
