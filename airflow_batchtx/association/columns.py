@@ -111,4 +111,5 @@ def _unagreed(request: AssociateRequest, columns: Columns) -> Iterator[Problem]:
     found = [name for name, kind in columns.kinds.items() if name not in columns.given and kind != "string"]
     if request.share and found:
         rule = "have no types, which shares could not agree on: none of them sees all values"
-        yield Problem("share", found, rule, "Give predictions= types; prepare input whose columns shall have any.")
+        remedy = 'Give predictions= types. Cells of input_columns have one where it is prepared, or with format="csv".'
+        yield Problem("share", found, rule, remedy)

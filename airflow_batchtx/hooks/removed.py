@@ -37,9 +37,12 @@ def forget_removed(
 
 
 def _airflows(**asked: Any) -> Mapping[str, Mapping[str, Any]]:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    from airflow.sdk.execution_time import task_runner
 
-    return RuntimeTaskInstance.get_task_states(**asked)
+    if not hasattr(task_runner, "SUPERVISOR_COMMS"):
+        # Who calls `execute` without Airflow has no runs, and nobody to ask.
+        return {}
+    return task_runner.RuntimeTaskInstance.get_task_states(**asked)
 
 
 def _forget(task_instance: TaskInstance, index: int) -> None:

@@ -76,7 +76,7 @@ class Run(Protocol):
 
 
 @pytest.fixture(scope="session")
-def run(lake: Lake, airflow_database: None) -> Iterator[Run]:
+def run(lake: Lake, airflow_database: None) -> Run:
     from airflow.dag_processing.dagbag import DagBag
 
     environment = {
@@ -89,13 +89,14 @@ def run(lake: Lake, airflow_database: None) -> Iterator[Run]:
     def once(name: str, **conf: Any) -> Finished:
         if (known := done.get((name, str(conf)))) is not None:
             return known
-        bag = DagBag(str(ROOT / "dags" / f"{name}.py"))
-        assert bag.import_errors == {}
-        ended = done[name, str(conf)] = finished(bag.dags[name], conf)
+        # For no longer than the run: tests of other folders may come between two of these.
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in environment.items():
+                patch.setenv(variable, value)
+            bag = DagBag(str(ROOT / "dags" / f"{name}.py"))
+            assert bag.import_errors == {}
+            ended = done[name, str(conf)] = finished(bag.dags[name], conf)
         assert set(ended.states.values()) == {"success"}, ended.errors
         return ended
 
-    with pytest.MonkeyPatch.context() as patch:
-        for variable, value in environment.items():
-            patch.setenv(variable, value)
-        yield once
+    return once
