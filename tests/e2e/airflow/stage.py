@@ -46,7 +46,7 @@ class World:
     engine: Engine
     models: Models
     ending: threading.Event = field(default_factory=threading.Event)
-    """Set once the session is over: whoever still waits for something waits in vain."""
+    """Set while scenarios are broken off: whoever still waits for something waits in vain."""
 
 
 @dataclass

@@ -60,3 +60,5 @@ class Together:
         """Play no more; what is being played ends as soon as it waits."""
         self._world.ending.set()
         self._pool.shutdown(cancel_futures=True)
+        # Other files of this process may go on with the same world.
+        self._world.ending.clear()
