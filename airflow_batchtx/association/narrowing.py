@@ -120,7 +120,7 @@ _TENS = [10**digits for digits in range(1, 19)]
 _POWERS = tuple(zip(_TENS, integers(_TENS), strict=True))
 _NEGATIVE_POWERS = tuple((-ten, power) for ten, power in zip(_TENS, integers([-ten for ten in _TENS]), strict=True))
 _ZERO = integers([0])[0]
-_LARGE = integers([2**53])[0].cast(pa.float64())
+_LARGE = integers([int(_EXACT)])[0].cast(pa.float64())
 
 
 def _doubles(column: Any) -> Any:

@@ -14,7 +14,7 @@ from airflow_batchtx.association.dead_letters import DeadLetters
 from airflow_batchtx.association.fitting import Fitted, Fitting
 from airflow_batchtx.association.pairing import Pair
 from airflow_batchtx.association.partitions import PartitionedWriter
-from airflow_batchtx.association.reading import answered
+from airflow_batchtx.association.reading import Reading, answered
 from airflow_batchtx.association.request import AssociateRequest
 from airflow_batchtx.association.table import Layout, PartWriter, TableWriter
 from airflow_batchtx.spec.associated import Part
@@ -87,12 +87,16 @@ def _ahead(fitted: Generator[Fitted, None, None], size: int) -> Generator[Fitted
 
 
 def _fitted(store: ObjectStore, task: Task) -> Generator[Fitted, None, None]:
-    request, columns = task.request, task.columns
-    # Dead letters show what was written.
-    is_shown = bool(request.max_dead or request.error_member)
-    reading = columns.reading if is_shown else columns.reading.with_numbers(columns.numbers)
+    reading = _reading(task)
     for member in task.pair.members:
-        yield from map(Fitting(request, member, columns), answered(store, member, reading))
+        yield from map(Fitting(task.request, member, task.columns), answered(store, member, reading))
+
+
+def _reading(task: Task) -> Reading:
+    """Read what is known to be numbers as such, unless dead letters may have to show what was written."""
+    reading, request = task.columns.reading, task.request
+    is_shown = request.max_dead or request.error_member
+    return reading if is_shown else reading.with_numbers(task.columns.numbers)
 
 
 def _name(number: int) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow_batchtx.control import filters
 from airflow_batchtx.control.assigning import control_of
+from airflow_batchtx.control.doubts import doubts
 from airflow_batchtx.control.drafting import heads, inputs_of
 from airflow_batchtx.control.limits import Limits
 from airflow_batchtx.control.prices import price_table
@@ -110,7 +110,7 @@ class Account:
 def offline(subject: Subject) -> Findings:
     """Look at what is written down; AWS is not asked."""
     facts = preflight.Facts(request=subject.request, control=subject.control)
-    return Findings((*_written(subject), *preflight.problems(facts)), _doubts(facts))
+    return Findings((*_written(subject), *preflight.problems(facts)), doubts(facts))
 
 
 def online(subject: Subject, account: Account) -> Findings:
@@ -124,11 +124,7 @@ def online(subject: Subject, account: Account) -> Findings:
     found = [*_answers(scene, PROBLEMS)]
     facts, told = _facts(scene)
     problems = (*_written(subject), *preflight.problems(facts), *told, *found)
-    return Findings(problems, (*_doubts(facts), *_answers(scene, DOUBTS)))
-
-
-def _doubts(facts: preflight.Facts) -> tuple[Problem, ...]:
-    return (*preflight.doubts(facts), *filters.strange(facts.request))
+    return Findings(problems, (*doubts(facts), *_answers(scene, DOUBTS)))
 
 
 def reachable(services: Services) -> ServiceUnavailable | None:

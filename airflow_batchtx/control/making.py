@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_batchtx.control import filters
 from airflow_batchtx.control.assignment import Assignment, Origin, Started
+from airflow_batchtx.control.doubts import doubts
 from airflow_batchtx.control.drafting import Draft, heads
 from airflow_batchtx.control.ledger import Ledger
 from airflow_batchtx.control.limits import looked
@@ -196,7 +196,7 @@ class Maker:
             heads=heads(self.services.store, self.assignment.request, draft.inputs),
         )
         refuse(InvalidJob, "transform job", preflight.problems(facts))
-        for doubt in (*preflight.doubts(facts), *filters.strange(facts.request)):
+        for doubt in doubts(facts):
             log.warning("%s", doubt)
         if draft.inputs.empty:
             log.warning("%d objects of 0 bytes are left out: %s, ...", len(draft.inputs.empty), draft.inputs.empty[0])

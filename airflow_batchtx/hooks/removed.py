@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from airflow_batchtx.hooks.stopping import States, TaskInstance
+from airflow_batchtx.hooks.stopping import States, TaskInstance, task_states
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,9 @@ def forget_removed(
     if task_instance.map_index is None or task_instance.map_index < 0:
         return ()
     asked = {"dag_id": task_instance.dag_id, "task_ids": [task_instance.task_id], "run_ids": [task_instance.run_id]}
-    found = (states or _airflows)(**asked).get(task_instance.run_id, {})
+    if states is None and not _is_run():
+        return ()
+    found = (states or task_states)(**asked).get(task_instance.run_id, {})
     # Airflow names a mapped instance by the ids of both.
     removed = sorted(int(name.rpartition("_")[2]) for name, state in found.items() if state == REMOVED)
     for index in removed:
@@ -36,13 +37,11 @@ def forget_removed(
     return tuple(removed)
 
 
-def _airflows(**asked: Any) -> Mapping[str, Mapping[str, Any]]:
+def _is_run() -> bool:
+    """Tell whether Airflow runs this task: who calls `execute` otherwise has no instances, and nobody to ask."""
     from airflow.sdk.execution_time import task_runner
 
-    if not hasattr(task_runner, "SUPERVISOR_COMMS"):
-        # Who calls `execute` without Airflow has no runs, and nobody to ask.
-        return {}
-    return task_runner.RuntimeTaskInstance.get_task_states(**asked)
+    return hasattr(task_runner, "SUPERVISOR_COMMS")
 
 
 def _forget(task_instance: TaskInstance, index: int) -> None:

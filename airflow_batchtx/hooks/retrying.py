@@ -1,4 +1,4 @@
-"""Which failures are worth another try: the retry policy of every task that waits for a job, unless it is given one."""
+"""Which failures are worth another try: the retry policies of tasks that are not given one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATER = {errors.JobCapacityError: timedelta(minutes=10), errors.JobInternalServe
 
 
 def retry_policy() -> ExceptionRetryPolicy:
-    """Give a policy that never retries what is hopeless, and gives AWS time where AWS is to blame.
+    """Give the policy of tasks that wait for a job: never retry what is hopeless, and give AWS time if it is to blame.
 
     A task's own `retries` bound it all the same; what no rule names is retried as the task says.
     """
@@ -45,3 +45,15 @@ def _path(kind: type[Exception]) -> str:
 
 
 RETRY_POLICY = retry_policy()
+# That of tasks over tables. The same options would fail again; data that are wrong, InvalidData, may have been
+# replaced, or have arrived, by then.
+DATA_RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=_path(errors.InvalidInput),
+            action=RetryAction.FAIL,
+            reason="another try would fail as well",
+            match_subclasses=False,
+        )
+    ]
+)

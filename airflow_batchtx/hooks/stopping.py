@@ -30,7 +30,7 @@ def stop_wanted(task_instance: TaskInstance, *, states: States | None = None) ->
     Asks Airflow, which blocks, raises Airflow's errors and must not be done in a signal's handler. `states` is the
     Task SDK's `RuntimeTaskInstance.get_task_states`.
     """
-    found = (states or _airflows)(
+    found = (states or task_states)(
         dag_id=task_instance.dag_id,
         task_ids=[task_instance.task_id],
         run_ids=[task_instance.run_id],
@@ -50,7 +50,8 @@ def ended_meanwhile(task_instance: TaskInstance) -> bool:
         return False
 
 
-def _airflows(**asked: Any) -> Mapping[str, Mapping[str, Any]]:
+def task_states(**asked: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Ask Airflow for the states of task instances, by run and by what it names them."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     return RuntimeTaskInstance.get_task_states(**asked)

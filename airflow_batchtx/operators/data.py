@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_batchtx.association import request as association
 from airflow_batchtx.control.services import Services
 from airflow_batchtx.control.standing import standing
-from airflow_batchtx.errors import InvalidInput, TooManyDeadLetters
+from airflow_batchtx.errors import TooManyDeadLetters
 from airflow_batchtx.hooks.connected import ConnectedOperator
 from airflow_batchtx.hooks.controlled import configured_control
 from airflow_batchtx.hooks.metrics import publish_metrics
 from airflow_batchtx.hooks.removed import forget_removed
+from airflow_batchtx.hooks.retrying import DATA_RETRY_POLICY
 from airflow_batchtx.hooks.services import services
 from airflow_batchtx.hooks.storage import StorageHook
 from airflow_batchtx.preparation import request as preparation
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
-# The same options would fail again; data that are wrong (InvalidData) may have been replaced, or have arrived, by then.
-RETRY_POLICY = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(
-            exception=f"{InvalidInput.__module__}.{InvalidInput.__qualname__}",
-            action=RetryAction.FAIL,
-            reason="another try would fail as well",
-            match_subclasses=False,
-        )
-    ]
-)
 # Stands for an option of which each instance of a mapped task has its own.
 _LATER = "{{ later }}"
 
@@ -65,7 +54,7 @@ class DataOperator(ConnectedOperator):
     """
 
     # Named here, so that `default_args` and mapped tasks find it.
-    def __init__(self, *, retry_policy: RetryPolicy | None = RETRY_POLICY, **kwargs: Any) -> None:
+    def __init__(self, *, retry_policy: RetryPolicy | None = DATA_RETRY_POLICY, **kwargs: Any) -> None:
         super().__init__(retry_policy=retry_policy, **kwargs)
 
     def _keep(self, options: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ class Parser:
     """Parses blocks of whole records in which nothing is quoted, in their order.
 
     Cells are the text that was written, but in the columns of `numbers` they are doubles where nobody can miss the
-    text, which takes half the time. A code such as 007 would be missed, and a whole number that a double rounds: a
+    text, which spares making it first. A code such as 007 would be missed, and a whole number that a double rounds: a
     column with one of these, or with so many whole numbers that it takes long to look at each, is read as text in its
     block and from there on. So is everything where some cell is no number.
     """

@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from airflow_batchtx.association.columns import columns_of
 from airflow_batchtx.association.pairing import by_name
+from airflow_batchtx.association.parts import Task, _reading
 from airflow_batchtx.association.reading import answered, planned
 from airflow_batchtx.errors import TooManyDeadLetters
 from airflow_batchtx.storage.tables.csv_records import PIECE
@@ -92,3 +94,19 @@ def test_what_a_key_joins_stays_text(options: dict[str, Any], kind: pa.DataType)
     [joined] = answered(job.store, pair, reading)
 
     assert [joined.answers.column(name).type for name in ("x", "score")] == [kind, kind]
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [({}, {"score"}), ({"max_dead": 1}, set()), ({"error_member": "note"}, set())],
+    ids=["plain", "misfits", "refused"],
+)
+def test_numbers_are_asked_for_where_no_dead_letter_shows_them(options: dict[str, Any], numbers: set[str]) -> None:
+    job = Scored([b"a\n"], [b"0.5,x\n"])
+    request = job.request(input_columns=["id"], predictions={**SCORE, "note": None}, **options)
+    [pair] = by_name(job.store, request.result, None)
+    columns = columns_of(request, planned(job.store, request, [pair]))
+
+    answers: Any = _reading(Task(request, 0, pair, columns)).answers
+
+    assert set(answers.numbers) == numbers

@@ -9,7 +9,8 @@ import pytest
 from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction
 
 from airflow_batchtx.errors import InvalidData, InvalidInput, StaleOutput
-from airflow_batchtx.operators.data import RETRY_POLICY, AssociateOutputOperator, PrepareInputOperator, _kept_as
+from airflow_batchtx.hooks.retrying import DATA_RETRY_POLICY
+from airflow_batchtx.operators.data import AssociateOutputOperator, PrepareInputOperator, _kept_as
 from airflow_batchtx.preparation.request import OPTIONS, PrepareRequest
 from airflow_batchtx.spec.uri import S3Uri
 from tests.fake_airflow import FakeTaskInstance
@@ -187,7 +188,7 @@ TASKS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "alike", "own"), TASKS, ids=lambda value: getattr(value, "__name__", ""))
-@pytest.mark.parametrize(("options", "policy"), [({}, RETRY_POLICY), ({"retry_policy": OWN}, OWN)])
+@pytest.mark.parametrize(("options", "policy"), [({}, DATA_RETRY_POLICY), ({"retry_policy": OWN}, OWN)])
 def test_what_is_hopeless_is_not_tried_again(
     kind: Any, alike: dict[str, Any], own: dict[str, Any], options: dict[str, Any], policy: object
 ) -> None:
@@ -212,6 +213,6 @@ def test_what_is_hopeless_is_not_tried_again(
 def test_data_may_have_come_by_the_next_try_but_not_other_options(
     error: Exception, action: RetryAction, stored: bool
 ) -> None:
-    policy = ExceptionRetryPolicy.deserialize(RETRY_POLICY.serialize()) if stored else RETRY_POLICY
+    policy = ExceptionRetryPolicy.deserialize(DATA_RETRY_POLICY.serialize()) if stored else DATA_RETRY_POLICY
 
     assert policy.evaluate(error, try_number=1, max_tries=3).action is action

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from airflow_batchtx import TransformJob
-from airflow_batchtx.control.filters import strange
+from airflow_batchtx.control.doubts import doubts, strange_filters
+from airflow_batchtx.planning import preflight
 from airflow_batchtx.spec.members import BY_NAME
 
 LABELS = {"InputFilter": BY_NAME["input_filter"].label, "OutputFilter": BY_NAME["output_filter"].label}
@@ -20,7 +21,7 @@ def request(**filters: str) -> dict[str, Any]:
     "path", ["$", "$[1:]", "$[0,2]", "$.SageMakerOutput", "$['id','x']", "$.a[*].b", "{{ params.f }}"]
 )
 def test_filters_that_are_understood_raise_no_doubt(path: str) -> None:
-    assert list(strange(request(InputFilter=path, OutputFilter=path))) == []
+    assert list(strange_filters(request(InputFilter=path, OutputFilter=path))) == []
 
 
 @pytest.mark.parametrize(
@@ -35,11 +36,19 @@ def test_filters_that_are_understood_raise_no_doubt(path: str) -> None:
 )
 @pytest.mark.parametrize("name", ["InputFilter", "OutputFilter"])
 def test_a_filter_that_may_fail_the_job_is_a_doubt(name: str, path: str, why: str) -> None:
-    [problem] = strange(request(**{name: path}))
+    [problem] = strange_filters(request(**{name: path}))
 
     assert (problem.field, problem.value) == (LABELS[name], path)
     assert problem.rule.endswith(f"the job may fail when it runs: Invalid JsonPath: {path}: {why}")
 
 
 def test_what_is_refused_when_the_job_is_created_is_no_doubt_besides() -> None:
-    assert list(strange(request(OutputFilter="$.a_b!"))) == []
+    assert list(strange_filters(request(OutputFilter="$.a_b!"))) == []
+
+
+def test_all_doubts_come_together() -> None:
+    asked = request(OutputFilter="$[")
+    asked["TransformInput"]["ContentType"] = "text/csv"
+    facts = preflight.Facts(request=asked, heads=(b"id,age\n1,2\n",))
+
+    assert {problem.field for problem in doubts(facts)} >= {BY_NAME["content_type"].label, LABELS["OutputFilter"]}

@@ -1,4 +1,4 @@
-"""Filters that SageMaker takes when a job is created, but may not understand when it runs: the job fails then."""
+"""What of a job looks wrong and may be right."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_batchtx.errors import InvalidJsonPath, Problem
+from airflow_batchtx.planning import preflight
 from airflow_batchtx.records import jsonpath
 from airflow_batchtx.spec import wire
 from airflow_batchtx.spec.members import BY_NAME
 from airflow_batchtx.spec.templates import is_open
 
 
-def strange(request: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find filters of a request that are outside what is known to be understood; one with a template is passed over.
+def doubts(facts: preflight.Facts) -> tuple[Problem, ...]:
+    """Give all doubts, those about its filters among them."""
+    return (*preflight.doubts(facts), *strange_filters(facts.request))
+
+
+def strange_filters(request: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find filters that SageMaker takes when a job is created, and is not known to understand when it runs.
 
     They are doubtful only: the API reference has $[0,5:] as an example, and aws/sagemaker-python-sdk#1112 saw the like
-    of it refused.
+    of it refused. One with a template is passed over.
     """
     values = wire.flat(request)
     for name in ("input_filter", "output_filter"):
